@@ -47,9 +47,6 @@ typedef struct {
     const gchar *advice;        /* what the user can do; static; may be NULL */
 } ObsOutcome;
 
-/* CURLcode to class. */
-ObsNetError obs_net_error_from_curl(int curl_code);
-
 /*
  * The table. @service_error may be NULL for a network error or a 2xx; a 2xx
  * whose @service_error has a code is judged by that code (200 with <Error>).

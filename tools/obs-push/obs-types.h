@@ -107,26 +107,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ObsRequest, obs_request_free)
 /* Set a JSON body and its Content-Type. The text is copied. */
 void obs_request_set_json(ObsRequest *request, const gchar *json);
 
-/*
- * Why no usable HTTP answer came. Filled from a libcurl code by
- * obs_net_error_from_curl() in obs-retry.h.
- */
+/* Why no usable HTTP answer came; set by whoever sent the request. */
 typedef enum {
     OBS_NET_OK,             /* an HTTP status was received */
-    OBS_NET_RESOLVE,        /* host name not found; nothing was sent */
-    OBS_NET_CONNECT,        /* refused or unreachable; nothing was sent */
+    OBS_NET_CONNECT,        /* no such host, refused…: nothing was sent */
     OBS_NET_TLS_VERIFY,     /* the certificate is not trusted */
     OBS_NET_TLS,            /* handshake failed; nothing was sent */
     OBS_NET_TIMEOUT,        /* stalled or took too long; may have arrived */
     OBS_NET_BROKEN,         /* connection lost under way; may have arrived */
     OBS_NET_ABORTED,        /* we stopped it: interrupt or source read error */
-    OBS_NET_LOCAL,          /* out of memory, wrong option, bad URL, proxy */
+    OBS_NET_LOCAL,          /* out of memory, wrong option, bad URL, answer
+                             * larger than anybody needs */
 } ObsNetError;
 
 /* One answer. With @net other than OBS_NET_OK the rest may be partial. */
 typedef struct {
     ObsNetError net;
-    int curl_code;              /* CURLcode, for messages only */
+    gchar *net_message;         /* one line about @net, or NULL */
     guint status;               /* HTTP status, 0 if none came */
     GPtrArray *headers;         /* ObsPair, as received */
     GBytes *body;               /* NULL: none */
