@@ -3,8 +3,7 @@
  * The bitmap file on disk: appears whole or not at all
  *
  * POSIX, no QEMU, no GLib: qemu-img and obs-push save with the same code.
- * All calls block.  @err: RAW_BITMAP_ERR_MAX + length of the path is not
- * guaranteed; messages are cut at RAW_BITMAP_FILE_ERR_MAX bytes.
+ * All calls block.  @err has room for RAW_BITMAP_FILE_ERR_MAX bytes.
  */
 #ifndef RAW_BITMAP_FILE_H
 #define RAW_BITMAP_FILE_H
@@ -17,7 +16,7 @@
  * May a bitmap be written to @path?  Fails, touching nothing, if its folder
  * can't be written to, if @path exists and is not a regular file or is an OVF
  * manifest (whatever @replace says), or exists and @replace is false.
- * Returns 0 or -errno with @err (RAW_BITMAP_FILE_ERR_MAX bytes) filled.
+ * Returns 0 or -errno with @err filled.
  */
 int raw_bitmap_file_check(const char *path, bool replace, char *err);
 
@@ -25,9 +24,9 @@ int raw_bitmap_file_check(const char *path, bool replace, char *err);
  * Saves @b as @path: unnamed or temporary file, fsync, then the name, fsync
  * of the folder.  Its mtime is not older than that of @raw_path (NULL: not
  * wanted; a path that can't be examined is ignored).  Checks @path as above.
- * On any error no file of that name is new or changed, and no temporary file
- * is left.  A process killed in the instant between naming and renaming (only
- * when a file is replaced, or without O_TMPFILE) can leave PATH.XXXXXX.
+ * On any error no file of that name is new or changed (if the very last step
+ * fails it is removed), and no temporary file is left.  A process killed in the instant between naming and renaming (only
+ * when a file is replaced, or without O_TMPFILE) can leave PATH.<pid>-<n>.tmp.
  * Returns 0 or -errno with @err filled.
  */
 int raw_bitmap_file_save(const RawBitmap *b, const char *path, bool replace,

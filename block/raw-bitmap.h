@@ -49,7 +49,7 @@ typedef enum {
 typedef struct RawBitmapField {
     RawBitmapFieldKind kind;
     uint16_t offset;            /* in the header */
-    uint8_t width;              /* bytes: 2, 4 or 8 */
+    uint8_t width;              /* bytes: 4 or 8 */
     bool big_endian;
 } RawBitmapField;
 
@@ -79,7 +79,7 @@ void raw_bitmap_layout_init(RawBitmapLayout *l);
  *   set           data | zero
  *   pad           none | bytes (suffix K or M)
  *   header        none | parts joined by '.': hex bytes, or a field
- *                 size|block|count + ':' + le|be + 16|32|64,
+ *                 size|block|count + ':' + le|be + 32|64,
  *                 e.g. 4d460100.size:be64.block:be32
  * Returns 0; -ENOENT for an unknown @key; -EINVAL for a bad value.  On error
  * @l is unchanged and @err (RAW_BITMAP_ERR_MAX bytes) holds one line.
