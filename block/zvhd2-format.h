@@ -136,6 +136,13 @@ const char *zvhd2_rule_name(Zvhd2Rule rule);
 const char *zvhd2_finding_text(const Zvhd2Finding *f, char *buf, size_t size);
 
 /*
+ * Fills @f (NULL is fine) and returns false, so that a check can end with
+ * "return zvhd2_broken(...)".
+ */
+bool zvhd2_broken(Zvhd2Finding *f, Zvhd2Rule rule, uint64_t offset,
+                  uint32_t block, uint64_t found, uint64_t want);
+
+/*
  * Fills @d for a new image: sizes, geometry, counts; index fields zero.
  * @size: guest size in bytes, multiple of 512, <= ZVHD2_MAX_DISK_SIZE;
  * @uuid: 16 random bytes; @unix_time: creation time.
@@ -146,14 +153,20 @@ Zvhd2Rule zvhd2_desc_init(Zvhd2Desc *d, uint64_t size, uint32_t block_size,
                           int64_t unix_time);
 
 /*
- * Completes @d (as left by zvhd2_desc_init) for end marker and footer of an
- * image with @records records that ends its data area at @data_end (the
+ * Completes @d (as left by zvhd2_desc_init) for the end marker
+ * (zvhd2_end_marker_encode()) and the footer (zvhd2_desc_encode()) of an image with @records records that ends its data area at @data_end (the
  * offset of the end marker; index follows 4096 later).  Dense index.
  */
 void zvhd2_desc_finish(Zvhd2Desc *d, uint64_t data_end, uint32_t records);
 
 /* Encodes @d with a right checksum; writes 4096 bytes, zeros after 512. */
 void zvhd2_desc_encode(const Zvhd2Desc *d, uint8_t out[4096]);
+
+/*
+ * Encodes the end marker of a finished @d (4096 bytes): as the reference
+ * does it, with the record count but without the places of index and bitmap.
+ */
+void zvhd2_end_marker_encode(const Zvhd2Desc *d, uint8_t out[4096]);
 
 /* True if @in (at least 8 bytes) starts with a descriptor's cookie. */
 bool zvhd2_is_cookie(const uint8_t *in);
@@ -172,19 +185,40 @@ bool zvhd2_desc_decode(const uint8_t in[512], uint64_t at, bool check_sum,
 
 /*
  * Rules 8-10: the footer's index fields against each other and against
- * @file_size (bytes).  @d must have passed zvhd2_desc_decode().
+ * @file_size (bytes); rule 3 for a footer that says it has no index.  @d must
+ * have passed zvhd2_desc_decode().  What holds afterwards: index, bitmap and
+ * footer fill the file from index_lba to its end, so that memory in
+ * proportion to index_size and bitmap_size is justified by the file.
  */
 bool zvhd2_footer_check(const Zvhd2Desc *d, uint64_t file_size,
                         Zvhd2Finding *f);
 
-/* Rule 11: sizes, block size, method, uuid of header and footer agree. */
+/*
+ * Rule 11: sizes, block size, method, index kind, version and uuid of header
+ * and footer agree.
+ */
 bool zvhd2_header_matches(const Zvhd2Desc *header, const Zvhd2Desc *footer,
                           Zvhd2Finding *f);
 
-/* Record length on disk for a payload: 48 + @size + 4, rounded up to 4096. */
+/*
+ * Rule 25: the 512 bytes at @at are the end marker of the image that
+ * @desc (header or footer) describes.  The marker's checksum is not looked
+ * at: the reference leaves it stale.
+ */
+bool zvhd2_end_marker_check(const uint8_t in[512], uint64_t at,
+                            const Zvhd2Desc *desc, Zvhd2Finding *f);
+
+/*
+ * Record length on disk for a payload: 48 + @size + 4, rounded up to 4096.
+ * A @size whose length is no uint32_t gives the largest aligned one, which
+ * is over every zvhd2_record_max().
+ */
 uint32_t zvhd2_record_length(uint32_t size);
 
-/* Longest record that a block of @block_size can justify (rule 16). */
+/*
+ * Longest record that a block of @block_size can justify (rule 16): the
+ * payload may be a quarter larger than the block.
+ */
 uint32_t zvhd2_record_max(uint32_t block_size);
 
 /* Writes the 48 bytes before the payload. */
@@ -211,6 +245,28 @@ bool zvhd2_record_decode(const uint8_t in[48], uint64_t at,
 bool zvhd2_record_check(const uint8_t *in, uint32_t length, uint64_t at,
                         uint32_t block, uint32_t block_size,
                         Zvhd2Record *r, Zvhd2Finding *f);
+
+/*
+ * One step of walking the records in file order, for images without an
+ * index and for rebuilding a lost one.  @head: the first 512 bytes at offset
+ * @at (a multiple of 4096, first 4096); @header: the image's header.
+ *
+ * ZVHD2_ITEM_RECORD: @r is filled, rules 20-22 hold for the prefix; the next
+ *   item is at @at + zvhd2_record_length(r->size), and @r->block is less
+ *   than max_blk_num.  Payload and end mark are not seen here: use
+ *   zvhd2_record_check().  That blocks ascend is zvhd2_builder_add()'s rule.
+ * ZVHD2_ITEM_END: this image's end marker.
+ * ZVHD2_ITEM_BAD: neither; @f says why.
+ */
+typedef enum {
+    ZVHD2_ITEM_RECORD,
+    ZVHD2_ITEM_END,
+    ZVHD2_ITEM_BAD,
+} Zvhd2Item;
+
+Zvhd2Item zvhd2_scan_item(const uint8_t head[512], uint64_t at,
+                          const Zvhd2Desc *header, Zvhd2Record *r,
+                          Zvhd2Finding *f);
 
 void zvhd2_entry_encode(const Zvhd2Entry *e, uint8_t out[16]);
 void zvhd2_entry_decode(const uint8_t in[16], Zvhd2Entry *e);

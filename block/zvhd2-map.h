@@ -73,16 +73,31 @@ Zvhd2Lookup zvhd2_map_lookup(Zvhd2Map *map, uint32_t block, Zvhd2Entry *e,
  * For check: walks all entries (all segments loaded) in ascending block
  * order and calls @found for every broken rule 14-19, also overlaps and
  * gaps over the whole image.  Stops early when @found returns false.
+ * Rule 19 reaches as far as zvhd2_map_segment_range(); for the rest of the
+ * last segment see zvhd2_unused_check().  Time is O(n log n) at worst, and
+ * memory for sorting is only taken if records are not ascending.
  * Returns 0, -ENOMEM, or -EAGAIN if a segment is not loaded.
  */
 typedef bool Zvhd2FoundFunc(void *opaque, const Zvhd2Finding *f);
 int zvhd2_map_check(Zvhd2Map *map, Zvhd2FoundFunc *found, void *opaque);
 
+/*
+ * Rule 19 for the part of the last index segment that is past
+ * zvhd2_map_segment_range(): the @size bytes (a multiple of 16) that stand at
+ * file offset @at are all zero.
+ */
+bool zvhd2_unused_check(const uint8_t *bytes, size_t size, uint64_t at,
+                        Zvhd2Finding *f);
+
 /* --- writing, and rebuilding a lost trailer --- */
 
 typedef struct Zvhd2Builder Zvhd2Builder;
 
-/* @max_blk_num bounds the bitmap; memory: bitmap + 16 bytes a record. */
+/*
+ * @max_blk_num bounds the bitmap; memory: bitmap + 16 bytes a record (twice
+ * that at most while it grows).  Returns NULL on lack of memory or for more
+ * blocks than any valid descriptor has.
+ */
 Zvhd2Builder *zvhd2_builder_new(uint32_t max_blk_num);
 void zvhd2_builder_free(Zvhd2Builder *b);       /* NULL is fine */
 
@@ -92,6 +107,15 @@ void zvhd2_builder_free(Zvhd2Builder *b);       /* NULL is fine */
  */
 int zvhd2_builder_add(Zvhd2Builder *b, const Zvhd2Entry *e);
 uint32_t zvhd2_builder_count(const Zvhd2Builder *b);
+
+/*
+ * A map of what @b holds, all segments loaded, for images without an index
+ * and for rebuilding one.  @d: the image's header; only its sizes are used.
+ * The records are taken to end with the last of @b.  @b may be freed
+ * afterwards.  Returns NULL on lack of memory, or if @d has another number of
+ * blocks than @b.
+ */
+Zvhd2Map *zvhd2_map_from_builder(const Zvhd2Builder *b, const Zvhd2Desc *d);
 
 /*
  * Encodes dense index segment @seg (524288 bytes) or bitmap segment @seg
