@@ -144,7 +144,13 @@ static void finding_what(const Zvhd2Finding *f, char *buf, size_t size)
         snprintf(buf, size, "payload does not expand to exactly one block");
         break;
     case ZVHD2_R25_END_OF_STREAM:
-        snprintf(buf, size, "no end marker after the last record");
+        if (found == want) {
+            snprintf(buf, size, "no end marker of this image after the last"
+                     " record");
+        } else {
+            snprintf(buf, size, "end marker does not fit this image: %" PRIu64
+                     ", expected %" PRIu64, found, want);
+        }
         break;
     default:
         snprintf(buf, size, "%s", zvhd2_rule_name(f->rule));

@@ -495,6 +495,19 @@ bool zvhd2_end_marker_check(const uint8_t in[512], uint64_t at,
     return same_disk(&marker, at, desc, ZVHD2_R25_END_OF_STREAM, f);
 }
 
+bool zvhd2_end_count_check(const uint8_t in[512], uint64_t at,
+                           uint32_t records, Zvhd2Finding *f)
+{
+    const uint32_t count = get32(in + D_NON_ZERO_BLK_NUM);
+
+    if (count != 0 && count != records) {
+        return zvhd2_broken(f, ZVHD2_R25_END_OF_STREAM,
+                            at + D_NON_ZERO_BLK_NUM, ZVHD2_NO_BLOCK, count,
+                            records);
+    }
+    return true;
+}
+
 /* --- records --- */
 
 uint32_t zvhd2_record_length(uint32_t size)

@@ -209,6 +209,13 @@ bool zvhd2_end_marker_check(const uint8_t in[512], uint64_t at,
                             const Zvhd2Desc *desc, Zvhd2Finding *f);
 
 /*
+ * Rule 25, for who has counted: an end marker that counts records counts
+ * @records of them.  @in has passed zvhd2_end_marker_check().
+ */
+bool zvhd2_end_count_check(const uint8_t in[512], uint64_t at,
+                           uint32_t records, Zvhd2Finding *f);
+
+/*
  * Record length on disk for a payload: 48 + @size + 4, rounded up to 4096.
  * A @size whose length is no uint32_t gives the largest aligned one, which
  * is over every zvhd2_record_max().
