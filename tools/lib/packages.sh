@@ -59,6 +59,28 @@ PACKAGES_STYLE=(
     perl
 )
 
+# for every suite of tools/run-tests; what one suite alone needs it installs
+PACKAGES_TEST=(
+    e2fsprogs
+    git
+    groff-base
+    libnbd-bin
+    mount
+    openssl
+    procps
+    python3
+    util-linux
+    valgrind
+    zstd
+)
+
+# for tools/demo
+PACKAGES_DEMO=(
+    e2fsprogs
+    fdisk
+    python3
+)
+
 # need_packages PACKAGE...: install those that are not; quick and silent when
 # none is missing.  On a system without dpkg it trusts the person.
 need_packages() {
