@@ -20,7 +20,10 @@ gboolean obs_secret_init(void);
 /* Copy @text (@length bytes, -1: to its NUL) into wiped memory. NULL → NULL. */
 gchar *obs_secret_dup(const gchar *text, gssize length);
 
-/* Wipe and free what obs_secret_dup() gave. NULL is fine. */
+/* @a and @b joined, likewise. */
+gchar *obs_secret_concat(const gchar *a, const gchar *b);
+
+/* Wipe and free what the two above gave. NULL is fine. */
 void obs_secret_free(gchar *secret);
 
 /* Wipe a string that other code allocated, in place, then g_free() it. */

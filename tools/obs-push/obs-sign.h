@@ -42,7 +42,10 @@ typedef struct {
     const gchar *payload_hash;
 } ObsSignOptions;
 
-/* What went into a signature: for --verbose and for tests. No secrets. */
+/*
+ * What went into a signature, for --verbose and for tests. It may hold a
+ * security token: show it through obs_secret_redact_body() only.
+ */
 typedef struct {
     gchar *canonical_request;   /* NULL for OBS and V2 */
     gchar *string_to_sign;
@@ -50,6 +53,7 @@ typedef struct {
 } ObsSignTrace;
 
 void obs_sign_trace_clear(ObsSignTrace *trace);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ObsSignTrace, obs_sign_trace_clear)
 
 /*
  * Sign @request. Returns the headers to send besides request->headers (owned

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 ObsPair *obs_pair_new(const gchar *name, const gchar *value)
 {
     ObsPair *pair = g_new(ObsPair, 1);
@@ -19,6 +21,10 @@ ObsPair *obs_pair_new(const gchar *name, const gchar *value)
 void obs_pair_free(ObsPair *pair)
 {
     if (pair) {
+        /* The value may be a token: nothing of it stays in freed memory. */
+        if (pair->value) {
+            OPENSSL_cleanse(pair->value, strlen(pair->value));
+        }
         g_free(pair->name);
         g_free(pair->value);
         g_free(pair);

@@ -1,7 +1,6 @@
 /*
  * Names and addresses: percent-encoding, obs:// arguments, endpoints, the
- * rules for bucket and key names, URLs of requests, and which redirect may be
- * followed. Pure.
+ * rules for bucket and key names, and URLs of requests. Pure.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,6 +10,9 @@
 #include "obs-types.h"
 
 #define OBS_KEY_MAX 1024        /* bytes of UTF-8, by the OBS documentation */
+
+/* For every object: a proxy that "knew" an image type might repack it. */
+#define OBS_CONTENT_TYPE "application/octet-stream"
 
 /*
  * Percent-encode bytewise: A-Z a-z 0-9 - _ . ~ stay, and "/" if @keep_slash;
@@ -57,9 +59,6 @@ gboolean obs_url_check_key(const gchar *key, gboolean for_import,
  */
 gchar *obs_url_bitmap_key(const gchar *key);
 
-/* Content-Type for an object: application/octet-stream but for .mf etc. */
-const gchar *obs_url_content_type(const gchar *key);
-
 /*
  * Parse "host", "host:port", "http://host:port/", "https://[::1]:9443". No
  * scheme means https. User, query, fragment or a path are refused:
@@ -70,6 +69,9 @@ ObsEndpoint *obs_url_parse_endpoint(const gchar *text, const gchar *what,
 
 /* "https://host:port" without trailing slash; port only if set. */
 gchar *obs_url_endpoint_text(const ObsEndpoint *endpoint);
+
+/* The port that a connection goes to: set, or the default of the scheme. */
+guint16 obs_url_endpoint_port(const ObsEndpoint *endpoint);
 
 /* TRUE for localhost, 127.0.0.0/8 and ::1. */
 gboolean obs_url_host_is_loopback(const gchar *host);
@@ -85,25 +87,5 @@ gchar *obs_url_path(const ObsRequest *request);
 
 /* "https://host:port/path?query" for libcurl. */
 gchar *obs_url_build(const ObsRequest *request);
-
-/*
- * May the @location of a 302/307 answer to @request be followed, and where
- * to? The signature and a security token go along, so:
- *   - https never becomes http;
- *   - the host must be @domain_suffix or end with "." @domain_suffix; with
- *     @domain_suffix NULL it must be the present endpoint's host or a
- *     subdomain; a loopback endpoint may only go to a loopback one;
- *   - a literal address other than the present one is refused;
- *   - no user part. The port is free only on loopback, else it has to be
- *     the default or the present one.
- * Path and query of @location are not taken over: the caller sends the same
- * request to the new endpoint with a fresh signature. On success
- * *out_endpoint (without the bucket label) and *out_addressing are set.
- * Else OBS_ERROR_BUCKET with the reason.
- */
-gboolean obs_url_redirect(const ObsRequest *request, const gchar *location,
-                          const gchar *domain_suffix,
-                          ObsEndpoint **out_endpoint,
-                          ObsAddressing *out_addressing, GError **error);
 
 #endif
