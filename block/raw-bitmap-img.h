@@ -12,22 +12,24 @@
 
 typedef struct RawBitmapImg RawBitmapImg;
 
-/* Prints the options in the form of "-o help". */
-void raw_bitmap_img_print_help(void);
+/* Prints the options in the form of "-o help", if @out_fmt is raw. */
+void raw_bitmap_img_print_help(const char *out_fmt);
 
 /*
  * Takes "bitmap" and "bitmap-*" out of the -o string *@options (freed and
  * replaced; NULL when nothing else is left, so that -n accepts it).
- * @out_fmt: -O, NULL if not given.  Returns false with @errp set; true with
- * *@rb NULL if there is no such option.
+ * @out_fmt: -O, NULL if not given.  @quiet: no word about the layout being
+ * unconfirmed.  Returns false with @errp set; true with *@rb NULL if there is
+ * no such option.
  */
-bool raw_bitmap_img_parse(char **options, const char *out_fmt,
+bool raw_bitmap_img_parse(char **options, const char *out_fmt, bool quiet,
                           RawBitmapImg **rb, Error **errp);
 
 /*
  * Call with the sources open, before the target is created or opened: refuses
- * a bitmap file name that can't work or would destroy something, then removes
- * a bitmap of an earlier run, which is about to become wrong.
+ * a bitmap file name that can't work.  @target_name: of a target that will be
+ * created (else NULL): its bitmap of an earlier run, which is about to become
+ * wrong, is removed.
  */
 bool raw_bitmap_img_prepare(RawBitmapImg *rb, const char *target_name,
                             Error **errp);
@@ -35,7 +37,7 @@ bool raw_bitmap_img_prepare(RawBitmapImg *rb, const char *target_name,
 /*
  * Call with the target open.  @copied: bytes that will be written from the
  * start on.  What the target holds beyond is taken for data unless
- * @target_is_zero (the user's promise).
+ * @target_is_zero (the user's promise).  Removes an old bitmap as above.
  */
 bool raw_bitmap_img_start(RawBitmapImg *rb, BlockBackend *target,
                           int64_t copied, bool target_is_zero, Error **errp);
