@@ -1,0 +1,632 @@
+/*
+ * The XML of OBS: a handful of answers read with GMarkup, one body written.
+ *
+ * One walker turns a document into calls "this element has ended, this was
+ * its text", with the path of local names from the root; the parsers below are
+ * functions over these calls. GMarkup knows no external entities.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "obs-xml.h"
+
+#include <string.h>
+
+#include "obs-etag.h"
+
+#define UPLOAD_ID_MAX 1024
+
+/* @path without the root: "Part/ETag". "" for the root itself. */
+typedef gboolean (*ElementFunc)(const gchar *path, const gchar *text,
+                                gpointer data, GError **error);
+
+typedef struct {
+    const gchar *const *roots;  /* accepted names of the root */
+    GString *path;
+    GString *text;              /* of the innermost open element */
+    guint depth;
+    gboolean root_seen;
+    ElementFunc func;
+    gpointer data;
+} Walk;
+
+static void bad(GError **error, const gchar *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void bad(GError **error, const gchar *format, ...)
+{
+    g_autofree gchar *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, OBS_ERROR, OBS_ERROR_FAILED, "unusable XML answer: %s",
+                text);
+}
+
+static const gchar *local_name(const gchar *name)
+{
+    const gchar *colon = strrchr(name, ':');
+
+    return colon ? colon + 1 : name;
+}
+
+static void on_start(GMarkupParseContext *context, const gchar *name,
+                     const gchar **attributes, const gchar **values,
+                     gpointer data, GError **error)
+{
+    Walk *walk = data;
+    const gchar *local = local_name(name);
+
+    if (walk->depth == OBS_XML_MAX_DEPTH) {
+        bad(error, "more than %d elements inside each other",
+            OBS_XML_MAX_DEPTH);
+        return;
+    }
+    if (strlen(local) > 128) {
+        bad(error, "element name of %" G_GSIZE_FORMAT " bytes",
+            strlen(local));
+        return;
+    }
+    if (walk->depth == 0) {
+        if (g_str_equal(local, "Error") &&
+            !g_strv_contains(walk->roots, "Error")) {
+            bad(error, "it reports an error in place of a result");
+            return;
+        }
+        if (!g_strv_contains(walk->roots, local)) {
+            bad(error, "<%s> where <%s> was expected", local,
+                walk->roots[0]);
+            return;
+        }
+        walk->root_seen = TRUE;
+    } else {
+        g_string_append_printf(walk->path, "%s%s", walk->path->len ? "/" : "",
+                               local);
+    }
+    walk->depth++;
+    g_string_truncate(walk->text, 0);
+}
+
+static void on_text(GMarkupParseContext *context, const gchar *text,
+                    gsize length, gpointer data, GError **error)
+{
+    Walk *walk = data;
+
+    if (length > OBS_XML_MAX_TEXT - walk->text->len) {
+        bad(error, "more than %d bytes of text in %s", OBS_XML_MAX_TEXT,
+            walk->path->str);
+        return;
+    }
+    g_string_append_len(walk->text, text, (gssize)length);
+}
+
+static void on_end(GMarkupParseContext *context, const gchar *name,
+                   gpointer data, GError **error)
+{
+    Walk *walk = data;
+    gchar *slash;
+
+    if (!walk->func(walk->path->str, walk->text->str, walk->data, error)) {
+        return;
+    }
+    slash = strrchr(walk->path->str, '/');
+    g_string_truncate(walk->path,
+                      slash ? (gsize)(slash - walk->path->str) : 0);
+    g_string_truncate(walk->text, 0);
+    walk->depth--;
+}
+
+/* @out_root_seen (may be NULL): the root was right, whatever came after. */
+static gboolean walk_document(const gchar *text, gsize length,
+                              const gchar *const *roots, ElementFunc func,
+                              gpointer data, gboolean *out_root_seen,
+                              GError **error)
+{
+    static const GMarkupParser parser = {
+        .start_element = on_start, .end_element = on_end, .text = on_text,
+    };
+    Walk walk = {
+        .roots = roots, .path = g_string_new(NULL),
+        .text = g_string_new(NULL), .func = func, .data = data,
+    };
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GMarkupParseContext) context = NULL;
+    gboolean ok;
+
+    context = g_markup_parse_context_new(&parser,
+                                         G_MARKUP_TREAT_CDATA_AS_TEXT, &walk,
+                                         NULL);
+    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+        length -= 3;
+    }
+    if (length == 0) {
+        bad(&local, "it is empty");
+        ok = FALSE;
+    } else if (length > OBS_XML_MAX_SIZE) {
+        bad(&local, "it has more than %d bytes", OBS_XML_MAX_SIZE);
+        ok = FALSE;
+    } else {
+        ok = g_markup_parse_context_parse(context, text, (gssize)length,
+                                          &local) &&
+             g_markup_parse_context_end_parse(context, &local);
+    }
+    g_string_free(walk.path, TRUE);
+    g_string_free(walk.text, TRUE);
+    if (out_root_seen) {
+        *out_root_seen = walk.root_seen;
+    }
+    if (!ok && local->domain == OBS_ERROR) {
+        g_propagate_error(error, g_steal_pointer(&local));
+    } else if (!ok) {
+        bad(error, "%s", local->message);
+    }
+    return ok;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Values */
+
+static gboolean parse_number(const gchar *name, const gchar *text,
+                             guint64 min, guint64 max, guint64 *out_value,
+                             GError **error)
+{
+    g_autofree gchar *plain = g_strstrip(g_strdup(text));
+
+    if (!g_ascii_string_to_unsigned(plain, 10, min, max, out_value, NULL)) {
+        bad(error, "%s is no number from %" G_GUINT64_FORMAT " to %"
+            G_GUINT64_FORMAT, name, min, max);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean parse_bool(const gchar *name, const gchar *text,
+                           gboolean *out_value, GError **error)
+{
+    g_autofree gchar *plain = g_strstrip(g_strdup(text));
+
+    if (g_ascii_strcasecmp(plain, "true") && g_ascii_strcasecmp(plain,
+                                                                "false")) {
+        bad(error, "%s is neither true nor false", name);
+        return FALSE;
+    }
+    *out_value = g_ascii_strcasecmp(plain, "true") == 0;
+    return TRUE;
+}
+
+static void take(gchar **member, const gchar *text)
+{
+    g_free(*member);
+    *member = g_strdup(text);
+}
+
+/* It goes into URLs and files, so it must be one plain word. */
+static gboolean check_upload_id(const gchar *id, GError **error)
+{
+    gsize length = id ? strlen(id) : 0;
+    gboolean ok = length >= 1 && length <= UPLOAD_ID_MAX;
+
+    for (gsize i = 0; ok && i < length; i++) {
+        ok = g_ascii_isgraph(id[i]);
+    }
+    if (!ok) {
+        bad(error, "UploadId is missing, too long, or has odd characters");
+    }
+    return ok;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Single values */
+
+/* Collects the text of one element, @path below the root. */
+typedef struct {
+    const gchar *path;
+    gchar *text;
+} Single;
+
+static gboolean on_single(const gchar *path, const gchar *text, gpointer data,
+                          GError **error)
+{
+    Single *single = data;
+
+    if (g_str_equal(path, single->path)) {
+        take(&single->text, text);
+    }
+    return TRUE;
+}
+
+gboolean obs_xml_parse_initiate(const gchar *text, gsize length,
+                                gchar **out_upload_id, GError **error)
+{
+    static const gchar *const roots[] = {
+        "InitiateMultipartUploadResult", NULL,
+    };
+    Single single = { "UploadId", NULL };
+
+    if (!walk_document(text, length, roots, on_single, &single, NULL,
+                       error) ||
+        !check_upload_id(single.text, error)) {
+        g_free(single.text);
+        return FALSE;
+    }
+    *out_upload_id = single.text;
+    return TRUE;
+}
+
+static gboolean parse_etag(const gchar *text, gsize length,
+                           const gchar *const *roots, gchar **out_etag,
+                           GError **error)
+{
+    Single single = { "ETag", NULL };
+    gboolean ok = walk_document(text, length, roots, on_single, &single,
+                                NULL, error);
+
+    if (ok && single.text) {
+        *out_etag = obs_etag_normalize(single.text);
+        if (!**out_etag) {
+            g_clear_pointer(out_etag, g_free);
+        }
+    }
+    if (ok && !*out_etag) {
+        bad(error, "<%s> without an ETag", roots[0]);
+        ok = FALSE;
+    }
+    g_free(single.text);
+    return ok;
+}
+
+gboolean obs_xml_parse_complete(const gchar *text, gsize length,
+                                gchar **out_etag, GError **error)
+{
+    static const gchar *const roots[] = {
+        "CompleteMultipartUploadResult", NULL,
+    };
+    g_autofree gchar *etag = NULL;
+
+    if (!parse_etag(text, length, roots, &etag, error)) {
+        return FALSE;
+    }
+    *out_etag = g_steal_pointer(&etag);
+    return TRUE;
+}
+
+gboolean obs_xml_parse_copy_part(const gchar *text, gsize length,
+                                 gchar **out_etag, GError **error)
+{
+    static const gchar *const roots[] = { "CopyPartResult", NULL };
+    g_autofree gchar *etag = NULL;
+
+    if (!parse_etag(text, length, roots, &etag, error)) {
+        return FALSE;
+    }
+    *out_etag = g_steal_pointer(&etag);
+    return TRUE;
+}
+
+/* The region is the text of the root, or of a constraint inside it. */
+static gboolean on_location(const gchar *path, const gchar *text,
+                            gpointer data, GError **error)
+{
+    gchar **region = data;
+
+    if (g_str_equal(path, "Location") ||
+        g_str_equal(path, "LocationConstraint") ||
+        (!*path && !*region)) {
+        take(region, text);
+        g_strstrip(*region);
+    }
+    return TRUE;
+}
+
+gboolean obs_xml_parse_location(const gchar *text, gsize length,
+                                gchar **out_region, GError **error)
+{
+    static const gchar *const roots[] = {
+        "Location", "LocationConstraint", "CreateBucketConfiguration", NULL,
+    };
+    g_autofree gchar *region = NULL;
+
+    if (!walk_document(text, length, roots, on_location, &region, NULL,
+                       error)) {
+        return FALSE;
+    }
+    *out_region = g_steal_pointer(&region);
+    return TRUE;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Parts */
+
+static void part_free(gpointer data)
+{
+    ObsXmlPart *part = data;
+
+    if (part) {
+        g_free(part->etag);
+        g_free(part);
+    }
+}
+
+void obs_xml_part_list_free(ObsXmlPartList *list)
+{
+    if (list) {
+        g_clear_pointer(&list->parts, g_ptr_array_unref);
+        g_free(list->upload_id);
+        g_free(list->storage_class);
+        g_free(list);
+    }
+}
+
+typedef struct {
+    ObsXmlPartList *list;
+    ObsXmlPart *part;       /* being read; NULL between parts */
+    gboolean has_size;
+} PartsWalk;
+
+static gboolean end_part(PartsWalk *walk, GError **error)
+{
+    if (!walk->part || !walk->part->number || !walk->part->etag ||
+        !walk->has_size) {
+        bad(error, "part %u of the page lacks number, size or ETag",
+            walk->list->parts->len + 1);
+        return FALSE;
+    }
+    if (walk->list->parts->len == OBS_XML_MAX_ENTRIES) {
+        bad(error, "more than %d parts on one page", OBS_XML_MAX_ENTRIES);
+        return FALSE;
+    }
+    g_ptr_array_add(walk->list->parts, g_steal_pointer(&walk->part));
+    walk->has_size = FALSE;
+    return TRUE;
+}
+
+static gboolean on_parts(const gchar *path, const gchar *text, gpointer data,
+                         GError **error)
+{
+    PartsWalk *walk = data;
+    ObsXmlPartList *list = walk->list;
+    guint64 number;
+
+    if (g_str_equal(path, "Part")) {
+        return end_part(walk, error);
+    }
+    if (g_str_has_prefix(path, "Part/") && !walk->part) {
+        walk->part = g_new0(ObsXmlPart, 1);
+    }
+    if (g_str_equal(path, "Part/PartNumber")) {
+        if (!parse_number("PartNumber", text, 1, 10000, &number, error)) {
+            return FALSE;
+        }
+        walk->part->number = (guint)number;
+    } else if (g_str_equal(path, "Part/Size")) {
+        walk->has_size = TRUE;
+        return parse_number("Size", text, 0, G_MAXINT64, &walk->part->size,
+                            error);
+    } else if (g_str_equal(path, "Part/ETag")) {
+        g_free(walk->part->etag);
+        walk->part->etag = obs_etag_normalize(text);
+    } else if (g_str_equal(path, "UploadId")) {
+        take(&list->upload_id, text);
+    } else if (g_str_equal(path, "StorageClass")) {
+        take(&list->storage_class, text);
+    } else if (g_str_equal(path, "IsTruncated")) {
+        return parse_bool("IsTruncated", text, &list->truncated, error);
+    } else if (g_str_equal(path, "NextPartNumberMarker") && *text) {
+        if (!parse_number("NextPartNumberMarker", text, 0, 10000, &number,
+                          error)) {
+            return FALSE;
+        }
+        list->next_marker = (guint)number;
+    }
+    return TRUE;
+}
+
+ObsXmlPartList *obs_xml_parse_parts(const gchar *text, gsize length,
+                                    guint marker, GError **error)
+{
+    static const gchar *const roots[] = { "ListPartsResult", NULL };
+    g_autoptr(ObsXmlPartList) list = g_new0(ObsXmlPartList, 1);
+    PartsWalk walk = { .list = list };
+    gboolean ok;
+
+    list->parts = g_ptr_array_new_with_free_func(part_free);
+    ok = walk_document(text, length, roots, on_parts, &walk, NULL, error);
+    part_free(walk.part);
+    if (!ok) {
+        return NULL;
+    }
+    if (list->truncated && !list->next_marker && list->parts->len) {
+        const ObsXmlPart *last = list->parts->pdata[list->parts->len - 1];
+
+        list->next_marker = last->number;
+    }
+    if (list->truncated && list->next_marker <= marker) {
+        bad(error, "the list of parts goes on, but not after part %u",
+            marker);
+        return NULL;
+    }
+    return g_steal_pointer(&list);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Uploads */
+
+static void upload_free(gpointer data)
+{
+    ObsXmlUpload *upload = data;
+
+    if (upload) {
+        g_free(upload->key);
+        g_free(upload->upload_id);
+        g_free(upload->initiated);
+        g_free(upload->storage_class);
+        g_free(upload);
+    }
+}
+
+void obs_xml_upload_list_free(ObsXmlUploadList *list)
+{
+    if (list) {
+        g_clear_pointer(&list->uploads, g_ptr_array_unref);
+        g_free(list->next_key_marker);
+        g_free(list->next_upload_id_marker);
+        g_free(list);
+    }
+}
+
+typedef struct {
+    ObsXmlUploadList *list;
+    ObsXmlUpload *upload;   /* being read; NULL between uploads */
+} UploadsWalk;
+
+static gboolean end_upload(UploadsWalk *walk, GError **error)
+{
+    if (!walk->upload || !walk->upload->key || !*walk->upload->key) {
+        bad(error, "upload %u of the page lacks a key",
+            walk->list->uploads->len + 1);
+        return FALSE;
+    }
+    if (!check_upload_id(walk->upload->upload_id, error)) {
+        return FALSE;
+    }
+    if (walk->list->uploads->len == OBS_XML_MAX_ENTRIES) {
+        bad(error, "more than %d uploads on one page", OBS_XML_MAX_ENTRIES);
+        return FALSE;
+    }
+    g_ptr_array_add(walk->list->uploads, g_steal_pointer(&walk->upload));
+    return TRUE;
+}
+
+static gboolean on_uploads(const gchar *path, const gchar *text,
+                           gpointer data, GError **error)
+{
+    UploadsWalk *walk = data;
+    ObsXmlUploadList *list = walk->list;
+
+    if (g_str_equal(path, "Upload")) {
+        return end_upload(walk, error);
+    }
+    if (g_str_has_prefix(path, "Upload/") && !walk->upload) {
+        walk->upload = g_new0(ObsXmlUpload, 1);
+    }
+    if (g_str_equal(path, "Upload/Key")) {
+        take(&walk->upload->key, text);
+    } else if (g_str_equal(path, "Upload/UploadId")) {
+        take(&walk->upload->upload_id, text);
+    } else if (g_str_equal(path, "Upload/Initiated")) {
+        take(&walk->upload->initiated, text);
+    } else if (g_str_equal(path, "Upload/StorageClass")) {
+        take(&walk->upload->storage_class, text);
+    } else if (g_str_equal(path, "NextKeyMarker")) {
+        take(&list->next_key_marker, text);
+    } else if (g_str_equal(path, "NextUploadIdMarker")) {
+        take(&list->next_upload_id_marker, text);
+    } else if (g_str_equal(path, "IsTruncated")) {
+        return parse_bool("IsTruncated", text, &list->truncated, error);
+    }
+    return TRUE;
+}
+
+static gboolean same_text(const gchar *a, const gchar *b)
+{
+    return g_strcmp0(a ? a : "", b ? b : "") == 0;
+}
+
+ObsXmlUploadList *obs_xml_parse_uploads(const gchar *text, gsize length,
+                                        const gchar *key_marker,
+                                        const gchar *upload_id_marker,
+                                        GError **error)
+{
+    static const gchar *const roots[] = {
+        "ListMultipartUploadsResult", NULL,
+    };
+    g_autoptr(ObsXmlUploadList) list = g_new0(ObsXmlUploadList, 1);
+    UploadsWalk walk = { .list = list };
+    gboolean ok;
+
+    list->uploads = g_ptr_array_new_with_free_func(upload_free);
+    ok = walk_document(text, length, roots, on_uploads, &walk, NULL, error);
+    upload_free(walk.upload);
+    if (!ok) {
+        return NULL;
+    }
+    if (list->truncated && list->uploads->len &&
+        same_text(list->next_key_marker, NULL)) {
+        const ObsXmlUpload *last =
+            list->uploads->pdata[list->uploads->len - 1];
+
+        take(&list->next_key_marker, last->key);
+        take(&list->next_upload_id_marker, last->upload_id);
+    }
+    if (list->truncated &&
+        (same_text(list->next_key_marker, NULL) ||
+         (same_text(list->next_key_marker, key_marker) &&
+          same_text(list->next_upload_id_marker, upload_id_marker)))) {
+        bad(error, "the list of uploads goes on, but always from the same "
+            "place");
+        return NULL;
+    }
+    return g_steal_pointer(&list);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Errors, and what we send */
+
+void obs_xml_error_clear(ObsXmlError *error)
+{
+    g_clear_pointer(&error->code, g_free);
+    g_clear_pointer(&error->message, g_free);
+    g_clear_pointer(&error->request_id, g_free);
+    g_clear_pointer(&error->host_id, g_free);
+    g_clear_pointer(&error->endpoint, g_free);
+    g_clear_pointer(&error->resource, g_free);
+}
+
+static gboolean on_error(const gchar *path, const gchar *text, gpointer data,
+                         GError **error)
+{
+    ObsXmlError *out = data;
+    const struct {
+        const gchar *name;
+        gchar **member;
+    } members[] = {
+        { "Code", &out->code }, { "Message", &out->message },
+        { "RequestId", &out->request_id }, { "HostId", &out->host_id },
+        { "Endpoint", &out->endpoint }, { "Resource", &out->resource },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(members); i++) {
+        if (g_str_equal(path, members[i].name)) {
+            take(members[i].member, text);
+        }
+    }
+    return TRUE;
+}
+
+gboolean obs_xml_parse_error(const gchar *text, gsize length,
+                             ObsXmlError *out_error)
+{
+    static const gchar *const roots[] = { "Error", NULL };
+    gboolean root_seen;
+
+    memset(out_error, 0, sizeof(*out_error));
+    walk_document(text, length, roots, on_error, out_error, &root_seen,
+                  NULL);
+    return root_seen;
+}
+
+gchar *obs_xml_build_complete(const gchar *const *etags, guint n)
+{
+    GString *out = g_string_sized_new(128 + (gsize)n * 96);
+
+    g_string_append(out, "<CompleteMultipartUpload>");
+    for (guint i = 0; i < n; i++) {
+        g_autofree gchar *etag = g_markup_escape_text(etags[i], -1);
+
+        g_string_append_printf(out, "<Part><PartNumber>%u</PartNumber>"
+                               "<ETag>\"%s\"</ETag></Part>", i + 1, etag);
+    }
+    g_string_append(out, "</CompleteMultipartUpload>");
+    return g_string_free(out, FALSE);
+}
