@@ -105,10 +105,8 @@ class ControlService:
                             part.number: part.content.size
                             for part in upload.parts.values()}}
                        for upload in shelf.uploads.values()]
-        state = {'buckets': buckets, 'uploads': uploads}
-        if 'ims' in self.cloud.services:
-            state.update(self.cloud.services['ims'].state())
-        return json_answer(state)
+        return json_answer({'buckets': buckets, 'uploads': uploads,
+                            **self.cloud.services['ims'].state()})
 
     @staticmethod
     def _object(found):

@@ -316,7 +316,7 @@ class ObsService:
                            self.opaque_etag(md5, headers), headers, kind,
                            acl, self.clock(), bucket.owner_id)
             self.shelf.put_object(bucket, found)
-        request.record.update(size=found.size, etag=found.etag)
+        request.record.update(stored=True, size=found.size, etag=found.etag)
         return Response(200, [('ETag', obsmeta.etag(found.etag))]
                         + obsmeta.encryption_answer(request, headers)
                         + self.checksum_header(content))

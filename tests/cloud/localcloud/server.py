@@ -17,6 +17,9 @@ from .accounts import Accounts
 from .control import ControlService
 from .errors import ApiError, obs_error
 from .faults import Faults, Plan
+from .iam import IamService
+from .ims import ImsService
+from .metadata import MetadataService
 from .obs import ObsService
 from .record import Recorder
 from .route import Router
@@ -57,6 +60,11 @@ class Cloud:
         self.services = {
             'obs': ObsService(self.shelf, self.accounts, self.settings,
                               self.clock),
+            'iam': IamService(self.accounts, self.settings, self.clock),
+            'ims': ImsService(self.shelf, self.accounts, self.settings,
+                              self.clock),
+            'metadata': MetadataService(self.accounts, self.settings,
+                                        self.clock),
             'control': ControlService(self),
         }
 
@@ -70,9 +78,7 @@ class Cloud:
         error_answer = obs_error
         try:
             self.router.route(request)
-            service = self.services.get(request.service)
-            if service is None:
-                raise ApiError('NotImplemented', status=501)
+            service = self.services[request.service]
             error_answer = service.error
             service.classify(request)
             if request.service != 'control':

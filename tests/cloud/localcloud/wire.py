@@ -154,6 +154,7 @@ class Request:
         self.style = None           # 'vhost', 'path' or 'custom'
         # Filled by the services
         self.op = None
+        self.path_names = {}        # named pieces of the path (IMS)
         self.dialect = 'obs'        # prefix of the answer's x-... headers
         self.caller = None          # accounts.Caller, None = anonymous
         self.payload_sha256 = None  # what the signature says of the body
