@@ -24,6 +24,14 @@ short_version() {
     printf '%s\n' "$1" | cut -d. -f1-2
 }
 
+# ordinal VERSION: major and minor as one number, to measure distances with;
+# a major version of QEMU has three minor ones
+ordinal() {
+    [[ $1 =~ ^0*([0-9]{1,4})\.0*([0-9]{1,4})$ ]] ||
+        die "'$1' in VERSION is no version of QEMU"
+    echo $((BASH_REMATCH[1] * 3 + BASH_REMATCH[2]))
+}
+
 # is_tree FOLDER: does it look like an unpacked QEMU?
 is_tree() {
     [ -r "$1/VERSION" ] && [ -r "$1/qemu-img.c" ] && [ -x "$1/configure" ]
@@ -32,22 +40,20 @@ is_tree() {
 # series_for VERSION: folder of the series for a tree of that version: its own
 # or the nearest, and it says so
 series_for() {
-    local want folder best='' distance least=
+    local want file name best='' distance least=''
     want=$(short_version "$1")
     if [ -r "$PATCHES/$want/series" ]; then
         printf '%s\n' "$want"
         return
     fi
-    # The distance is that of major*100+minor; of two as near, the newer one.
-    for folder in "$PATCHES"/*/series; do
-        folder=$(basename "$(dirname "$folder")")
-        distance=$(( ${folder%%.*} * 100 + ${folder#*.} -
-                     ${want%%.*} * 100 - 10#${want#*.} ))
+    # in ascending order, so that of two as near the newer one stays
+    for name in $(cd "$PATCHES" && for file in */series; do
+                      dirname "$file"
+                  done | sort -V); do
+        distance=$(($(ordinal "$name") - $(ordinal "$want")))
         distance=${distance#-}
-        if [ -z "$least" ] || [ "$distance" -lt "$least" ] ||
-           { [ "$distance" = "$least" ] && [ "${folder%%.*}" -gt "${best%%.*}" ]; }
-        then
-            best=$folder
+        if [ -z "$best" ] || [ "$distance" -le "$least" ]; then
+            best=$name
             least=$distance
         fi
     done
