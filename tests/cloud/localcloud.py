@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, '..', 'lib')]
@@ -48,6 +49,13 @@ def ready_line(cloud, port, scheme, log_path):
             'domain_id': user.domain_id, 'log': log_path}
 
 
+def watch_parent(parent):
+    """Tests may be killed: do not stay behind."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--dir', required=True,
@@ -63,6 +71,8 @@ def main():
                         help='make this bucket in the first region')
     parser.add_argument('--custom-domain', action='append', default=[],
                         metavar='HOST=BUCKET')
+    parser.add_argument('--with-parent', action='store_true',
+                        help='end when the process that started it ends')
     parser.add_argument('--settings', default='{}', metavar='JSON')
     args = parser.parse_args()
 
@@ -87,6 +97,9 @@ def main():
     print(json.dumps(ready_line(cloud, listener.server_address[1],
                                 'https' if cert else 'http', log_path)),
           flush=True)
+    if args.with_parent:
+        threading.Thread(target=watch_parent, args=(os.getppid(),),
+                         daemon=True).start()
     listener.serve_forever(poll_interval=0.05)
     # Connections may still be stalled on purpose: do not wait for them.
     os._exit(0)

@@ -106,6 +106,25 @@ class Faults(CloudCase):
             time.sleep(0.05)
         self.assertEqual(cloud.log(key='slow')[0]['status'], None)
 
+    def test_stall_in_answer(self):
+        """The rest of the answer comes late, but whole."""
+        self.cloud.put('late', b'0123456789')
+        self.cloud.fault(match={'op': 'get-object'}, action='stall',
+                         when='response', seconds=0.2)
+        self.assertEqual(self.cloud.obs('GET', 'late').body, b'0123456789')
+        self.assertGreaterEqual(self.cloud.log('get-object')[0]['seconds'],
+                                0.2)
+
+    def test_slow(self):
+        """A limit for all, and one for a request."""
+        self.cloud.set(bandwidth=200000)
+        self.ok(self.cloud.obs('PUT', 's', body=bytes(40000)))
+        self.cloud.set(bandwidth=0)
+        self.cloud.fault(action='slow', rate=200000)
+        self.ok(self.cloud.obs('PUT', 's', body=bytes(140000)))
+        for record in self.cloud.log('put-object'):
+            self.assertGreaterEqual(record['seconds'], 0.1)
+
     def test_lies(self):
         cloud = self.cloud
         cloud.fault(match={'op': 'upload-part'}, action='etag')
@@ -144,7 +163,7 @@ class Faults(CloudCase):
 
     def test_bad_rules(self):
         for rule in ({'action': 'explode'}, {'action': 'drop', 'wen': 'x'},
-                     {'action': 'drop', 'when': 'never'},
+                     {'action': 'drop', 'when': 'never'}, {'action': 'slow'},
                      {'action': 'etag', 'match': {'uri': '/'}}):
             with self.assertRaises(ValueError):
                 self.cloud.fault(**rule)

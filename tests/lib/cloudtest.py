@@ -123,7 +123,8 @@ class Cloud:
         """Start, on the port of the last time if there was one."""
         with open(self._errors, 'ab') as errors:
             self._process = subprocess.Popen(
-                [sys.executable, SERVER, '--port', str(self.port)]
+                [sys.executable, SERVER, '--with-parent', '--port',
+                 str(self.port)]
                 + self._arguments, stdout=subprocess.PIPE, stderr=errors)
         line = self._process.stdout.readline()
         if not line:

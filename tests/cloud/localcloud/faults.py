@@ -50,6 +50,7 @@ ACTIONS = {
     'set': {'settings'},
     'slow': {'rate'},
 }
+NEEDED = {'expire': 'what', 'set': 'settings', 'slow': 'rate'}
 WHEN = ('before', 'body', 'after', 'response')
 
 
@@ -82,6 +83,9 @@ class Rule:
                 sorted(set(fields['match']) - MATCH)))
         if fields.get('when', 'before') not in WHEN:
             raise ValueError('fault rule: bad when: %s' % fields['when'])
+        needed = NEEDED.get(fields['action'])
+        if needed and needed not in fields:
+            raise ValueError('fault rule: %s is missing' % needed)
         self.number = number
         self.fields = fields
         self.match = fields.get('match', {})
@@ -143,6 +147,7 @@ class Plan:
         self.service = service
         self.wait = wait
         self.cut = None         # (bytes of answer body or None, callable)
+        self.throttle = None
         for rule in rules:
             fields = rule.fields
             if fields.get('when') == 'body':
@@ -153,8 +158,6 @@ class Plan:
                 throttle = Throttle(lambda rate=fields['rate']: rate)
                 request.body.add_throttle(throttle)
                 self.throttle = throttle
-
-    throttle = None
 
     def _break(self, fields):
         """The callable that stalls or drops."""

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from . import obslist, obsmeta, obsmulti
 from .crc64 import crc64
 from .errors import ApiError, obs_error
-from .obsxml import element, parse_xml, xml_answer
+from .obsxml import element, etag_element, parse_xml, xml_answer
 from .sign import find_claim, parse_date
 from .uploads import MAX_PART, Bucket, Object
 from .wire import MAX_TEXT_BODY, Response, Stream, http_date, iso_date
@@ -332,7 +332,21 @@ class ObsService:
                         Stream(found.size, ()))
 
     def op_get_object(self, request):
-        found = self.need_object(request)
+        # Held until sent, so that an overwrite cannot pull it away.
+        with self.shelf.lock:
+            found = self.need_object(request)
+            self.store.hold(found.content)
+        try:
+            response = self._get_answer(request, found)
+        except ApiError:
+            self.store.release(found.content)
+            raise
+        if not isinstance(response.body, Stream):
+            self.store.release(found.content)
+        return response
+
+    def _get_answer(self, request, found):
+        """The answer of GET; a Stream in it releases the content."""
         obsmeta.check_customer_key(request, found.headers)
         if found.storage_class in obsmeta.ARCHIVED:
             raise ApiError('InvalidObjectState')
@@ -347,11 +361,9 @@ class ObsService:
             status, content = 206, found.content.slice(start, length)
             headers.append(('Content-Range', 'bytes %d-%d/%d' % (
                 start, start + length - 1, found.size)))
-        # Held until sent, so that an overwrite cannot pull it away.
-        self.store.hold(content)
         return Response(status, headers, Stream(
             content.size, self.store.pieces(content),
-            lambda: self.store.release(content)))
+            lambda: self.store.release(found.content)))
 
     def check_conditions(self, request, found):
         """If-Match and its kin on GET and HEAD: None, or a 304 answer."""
@@ -421,7 +433,7 @@ class ObsService:
             self.store.release(source.content)
         return xml_answer(request, 'CopyObjectResult', element(
             'LastModified', iso_date(found.mtime))
-            + element('ETag', obsmeta.etag(found.etag)),
+            + etag_element(request, found.etag),
             obsmeta.encryption_answer(request, headers))
 
     # -- ACLs: canned ones only

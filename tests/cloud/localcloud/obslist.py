@@ -6,7 +6,7 @@ import urllib.parse
 
 from . import obsmeta
 from .errors import ApiError
-from .obsxml import element, xml_answer
+from .obsxml import element, etag_element, xml_answer
 from .uploads import MAX_PARTS
 from .wire import iso_date
 
@@ -117,7 +117,7 @@ class Listing:
             text += '<Contents>%s</Contents>' % (
                 element('Key', name(key))
                 + element('LastModified', iso_date(found.mtime))
-                + element('ETag', obsmeta.etag(found.etag))
+                + etag_element(request, found.etag)
                 + element('Size', found.size) + self._owner(found.owner_id)
                 + element('StorageClass', obsmeta.class_name(
                     found.storage_class, request.dialect)))
@@ -200,6 +200,6 @@ class Listing:
             text += '<Part>%s</Part>' % (
                 element('PartNumber', part.number)
                 + element('LastModified', iso_date(part.mtime))
-                + element('ETag', obsmeta.etag(part.etag))
+                + etag_element(request, part.etag)
                 + element('Size', part.content.size))
         return xml_answer(request, 'ListPartsResult', text)

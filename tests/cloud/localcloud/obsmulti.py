@@ -6,7 +6,7 @@ import urllib.parse
 
 from . import obsmeta
 from .errors import ApiError
-from .obsxml import element, parse_xml, xml_answer
+from .obsxml import element, etag_element, parse_xml, xml_answer
 from .sign import parse_date
 from .store import Content
 from .uploads import MAX_OBJECT, MAX_PART, MAX_PARTS, Part
@@ -141,7 +141,7 @@ class Multipart:
             self.shelf.store.release(content)
         return xml_answer(request, 'CopyPartResult',
                           element('LastModified', iso_date(part.mtime))
-                          + element('ETag', obsmeta.etag(part.etag)))
+                          + etag_element(request, part.etag))
 
     @staticmethod
     def _copy_range(request, source):
@@ -216,7 +216,7 @@ class Multipart:
                                       obsmeta.is_opaque(upload.headers))
         request.record.update(stored=True, etag=found.etag, size=found.size)
         etag = ('' if self.obs.settings['complete_without_etag']
-                else element('ETag', obsmeta.etag(found.etag)))
+                else etag_element(request, found.etag))
         location = '%s://%s%s' % (request.scheme, request.host,
                                   request.raw_path)
         return xml_answer(request, 'CompleteMultipartUploadResult',

@@ -22,6 +22,12 @@ def element(name, value):
     return '<%s>%s</%s>' % (name, escape(str(value)), name)
 
 
+def etag_element(request, etag):
+    """<ETag>, its quotes as each of the two services writes them."""
+    quote = '&quot;' if request.dialect == 'aws' else '"'
+    return '<ETag>%s%s%s</ETag>' % (quote, etag, quote)
+
+
 def parse_xml(body):
     """The root of a body, all names without namespace."""
     try:

@@ -218,8 +218,8 @@ class Connection(socketserver.StreamRequestHandler):
     def send(self, request, response, plan):
         """Write the answer; PLAN may cut it or slow it down."""
         record = request.record
-        body_left = request.body.length and request.body.left
-        if body_left and (self.expecting or body_left > DRAIN):
+        left = request.body.left
+        if left and (self.expecting or left > DRAIN):
             self.keep = False
         prefix = 'x-amz-' if request.dialect == 'aws' else 'x-obs-'
         headers = [(prefix + name[1:] if name.startswith('~') else name,
@@ -246,7 +246,7 @@ class Connection(socketserver.StreamRequestHandler):
             response.body.pieces if isinstance(response.body, Stream)
             else (response.body,))
         if plan and plan.cut:
-            self.send_cut(request, head, pieces, len(response.body), plan)
+            self.send_cut(head, pieces, len(response.body), plan)
             return
         throttles = [self.cloud.throttle]
         if plan and plan.throttle:
@@ -262,24 +262,25 @@ class Connection(socketserver.StreamRequestHandler):
             self.wfile.write(piece)
             record['bytes_out'] += len(piece)
 
-    def send_cut(self, request, head, pieces, length, plan):
+    def send_cut(self, head, pieces, length, plan):
         """Answer of which only a part is sent before something happens."""
         limit, act = plan.cut
+        pieces = iter(pieces)
         data = head + b''.join(bytes(piece) for piece
                                in itertools.islice(pieces, 64))
         if limit is None:
             limit = length // 2
-        self.wfile.write(data[:len(head) + limit] if length
-                         else data[:len(head) // 2])
+        # An answer without a body is cut in the middle of its head.
+        cut = len(head) + limit if length else len(head) // 2
+        self.wfile.write(data[:cut])
         act()
-        self.wfile.write(data[len(head) + limit:] if length
-                         else data[len(head) // 2:])
+        self.wfile.write(data[cut:])
         for piece in pieces:
             self.wfile.write(piece)
 
     def settle(self, request):
         """After the answer: get rid of a body nobody read, or close."""
-        left = (request.body.length or 0) - request.body.got
+        left = request.body.left
         if self.keep and left:
             request.body.breaks.clear()
             request.body.drain(DRAIN)

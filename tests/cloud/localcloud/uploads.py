@@ -118,6 +118,8 @@ class Shelf:
     def _load(self):
         for name in os.listdir(self._buckets_folder):
             folder = os.path.join(self._buckets_folder, name)
+            if not self._is_whole(folder, 'bucket.json'):
+                continue
             bucket = Bucket(**read_json(os.path.join(folder, 'bucket.json')))
             self.buckets[name] = bucket
             objects = os.path.join(folder, 'objects')
@@ -131,6 +133,8 @@ class Shelf:
                 bucket.objects[found.key] = found
         for ident in os.listdir(self._uploads_folder):
             folder = os.path.join(self._uploads_folder, ident)
+            if not self._is_whole(folder, 'upload.json'):
+                continue
             fields = read_json(os.path.join(folder, 'upload.json'))
             fields['ident'] = fields.pop('id')
             upload = Upload(**fields)
@@ -144,6 +148,14 @@ class Shelf:
                     self.store.hold(part.content)
                     upload.parts[part.number] = part
         self.store.remove_unused()
+
+    @staticmethod
+    def _is_whole(folder, name):
+        """False, and gone, if a killed server was making or deleting it."""
+        if os.path.exists(os.path.join(folder, name)):
+            return True
+        shutil.rmtree(folder)
+        return False
 
     # Buckets
 

@@ -47,7 +47,7 @@ class Throttle:
 class Body:
     """The body of one request, read once, piece by piece.
 
-    on_first is called before the first read (it sends 100 Continue).
+    length None: no Content-Length, nothing is read.  on_first is called before the first read (it sends 100 Continue).
     breaks is a list of (position, callable): each callable runs when that
     many bytes have arrived, which is where fault rules stall or drop.
     """
@@ -63,7 +63,7 @@ class Body:
 
     @property
     def left(self):
-        return self.length - self.got
+        return (self.length or 0) - self.got
 
     def add_break(self, position, action):
         self.breaks.append((min(position, self.length), action))
