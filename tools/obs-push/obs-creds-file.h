@@ -37,8 +37,9 @@ gboolean obs_creds_text_is_profile(const gchar *text);
 /*
  * clouds.yaml: entry @cloud of "clouds": auth (auth_url, username, user_id,
  * password, token, project_*, user_domain_*, domain_*, ak/access_key,
- * sk/secret_key, security_token), region_name, cacert. No anchors are expanded, depth and size are
- * bounded. OBS_ERROR_CREDENTIALS with @path and line.
+ * sk/secret_key, security_token), region_name, cacert. Merge keys ("<<") are
+ * not known. Sets @login's kind. OBS_ERROR_CREDENTIALS with @path, and the
+ * line for broken YAML.
  */
 gboolean obs_creds_parse_clouds(const gchar *text, const gchar *cloud,
                                 const gchar *path, ObsLogin *login,

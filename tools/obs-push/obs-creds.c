@@ -1,5 +1,5 @@
 /*
- * Access keys in ref-counted wiped memory.
+ * Access keys in ref-counted wiped memory, and the life of a login.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -62,4 +62,32 @@ gboolean obs_credentials_due(const ObsCredentials *credentials,
     life = credentials->expires_at - issued_at;
     margin = MIN(RENEW_EARLY_SECONDS, MAX(life, 0) / 3);
     return now >= credentials->expires_at - margin;
+}
+
+void obs_login_free(ObsLogin *login)
+{
+    if (!login) {
+        return;
+    }
+    g_free(login->origin);
+    obs_credentials_unref(login->keys);
+    g_free(login->user_name);
+    g_free(login->user_id);
+    g_free(login->user_domain_name);
+    g_free(login->user_domain_id);
+    obs_secret_free(login->password);
+    obs_secret_free(login->passcode);
+    obs_secret_free(login->token);
+    g_free(login->project_name);
+    g_free(login->project_id);
+    g_free(login->domain_name);
+    g_free(login->domain_id);
+    g_free(login->region);
+    g_free(login->iam_endpoint);
+    g_free(login->obs_endpoint);
+    g_free(login->cacert);
+    g_free(login->enterprise_project_id);
+    g_free(login->looked_at);
+    g_clear_pointer(&login->notes, g_ptr_array_unref);
+    g_free(login);
 }

@@ -71,6 +71,7 @@ typedef struct {
     gchar *cacert;              /* file name */
     gchar *enterprise_project_id;
     GPtrArray *notes;           /* of gchar *: one-line warnings for the user */
+    gchar *looked_at;           /* METADATA: where else no keys were, in words */
 } ObsLogin;
 
 void obs_login_free(ObsLogin *login);

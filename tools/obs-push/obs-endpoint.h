@@ -38,9 +38,8 @@ const gchar *const *obs_cloud_names(void);
 /*
  * Derive what is not set. Without cloud and suffix the known host names are
  * recognised: "obs.eu-de.otc.t-systems.com" gives cloud otc, region eu-de and
- * the other two addresses. An endpoint that begins with the bucket's own name
- * is left as it is. OBS_ERROR_USAGE for an unknown cloud (the known ones are
- * listed), a bad region or a bad address.
+ * the other two addresses. OBS_ERROR_USAGE for an unknown cloud (the known
+ * ones are listed), a bad region or a bad address.
  */
 ObsEndpoints *obs_endpoints_resolve(const ObsEndpointSettings *settings,
                                     GError **error);
