@@ -124,6 +124,9 @@ class Multipart(CloudCase):
                                        *(window or ())))
             tags[number] = answer.between('ETag').strip('"')
         self.assertEqual(tags[2], md5(data[2990:5001]))
+        self.ok(self.part('copied', upload, 4, headers={
+            'x-obs-copy-source': '%%2F%s%%2Fsource%%20key'
+                                 % cloud.bucket}))
         for first, last in ((0, len(data)), (5, 4)):
             self.fails(self.copy('copied', upload, 4, source, first, last),
                        400, 'InvalidArgument')

@@ -97,10 +97,11 @@ class Multipart:
         """The object of x-obs-copy-source, conditions checked."""
         if self.obs.settings['refuse_copies']:
             raise ApiError('AccessDenied', 'Copies are refused here.')
-        text = request.ext('copy-source').lstrip('/')
+        text = request.ext('copy-source')
         path, _, version = text.partition('?versionId=')
+        # Some SDKs encode the slashes, too.
+        path = urllib.parse.unquote(path).removeprefix('/')
         bucket, slash, key = path.partition('/')
-        key = urllib.parse.unquote(key)
         if not slash or not key or version not in ('', 'null'):
             raise ApiError('InvalidArgument', 'The copy source must be '
                            'bucket/key.', extra={
