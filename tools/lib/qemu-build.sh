@@ -135,9 +135,12 @@ configure_tree() {
 # require_drivers QEMU-IMG: every demanded driver is in
 require_drivers() {
     local known driver
-    known=$("$1" --help | sed -n 's/^Supported formats://p')
+    # one line after 'Supported formats:', or since 10.1 a block of lines
+    known=$("$1" --help | awk '/^Supported .*formats:/ { on = 1; $1 = $2 = "" }
+                               /^See / { on = 0 }
+                               on' | tr '\n' ' ')
     for driver in "${DEMANDED_DRIVERS[@]}"; do
-        case "$known " in
+        case " $known " in
             *" $driver "*) ;;
             *) die "$(shown "$1") was built without the driver $driver" ;;
         esac

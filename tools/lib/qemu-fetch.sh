@@ -60,7 +60,8 @@ default_version() {
 # machine's own lists, else from the suite that has it.
 fetch_dsc() {
     local version=$1 system=$2 dsc suite versions wanted
-    dsc=$(ls -v "$ARCHIVE/qemu_$version"[.+~-]*.dsc 2>/dev/null | tail -n1)
+    dsc=$(ls -v "$ARCHIVE/qemu_$version"[.+~-]*.dsc 2>/dev/null | tail -n1) ||
+        true
     if [ -n "$dsc" ]; then
         printf '%s\n' "$dsc"
         return
@@ -119,7 +120,7 @@ unpack_dsc() {
     local options=(--no-copy --no-check)
     [ "$2" = 0 ] || options+=(--skip-patches)
     # --no-check: apt has compared the files with the archive's signed index
-    dpkg-source --quiet "${options[@]}" --extract "$1" "$3" >&2
+    dpkg-source "${options[@]}" --extract "$1" "$3" >/dev/null
 }
 
 unpack_tarball() {
