@@ -124,7 +124,7 @@ static int check_existing(const char *path, const char *what, bool replace,
         snprintf(err, ERR_MAX, "will not write the %s '%.800s': it is an OVF "
                  "manifest (text with checksums); choose another name", what,
                  path);
-        return -EEXIST;
+        return -EPERM;
     }
     if (!replace) {
         snprintf(err, ERR_MAX, "the %s '%.800s' exists already", what, path);

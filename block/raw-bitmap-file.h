@@ -15,8 +15,8 @@
 /*
  * May a bitmap be written to @path?  Fails, touching nothing, if its folder
  * can't be written to, if @path exists and is not a regular file or is an OVF
- * manifest (whatever @replace says), or exists and @replace is false.
- * Returns 0 or -errno with @err filled.
+ * manifest (whatever @replace says), or exists and @replace is false (-EEXIST,
+ * which nothing else returns).  Returns 0 or -errno with @err filled.
  */
 int raw_bitmap_file_check(const char *path, bool replace, char *err);
 

@@ -40,23 +40,36 @@ typedef struct RawBitmapPair {
     const RawBitmap *map;       /* at RAW_BITMAP_GRANULARITY_MIN; borrowed */
 } RawBitmapPair;
 
+/* Results listed at most; more only count */
+#define RAW_BITMAP_FIT_MAX 64u
+
 typedef struct RawBitmapFit {
-    /* Layouts that reproduce all pairs, most plausible first */
+    /*
+     * Layouts that reproduce every pair, most plausible first: padding to a
+     * customary multiple rather than an odd one, a number of the header that
+     * equals size, block or count rather than a constant.  malloc'ed.
+     */
     RawBitmapLayout *layout;
     unsigned layout_num;
-    /* The first this many can't be ranked by plausibility: 1 = settled */
+    /* How many at the front are equally plausible; 1: there is a best one */
     unsigned equal_num;
-    bool truncated;             /* there are more than could be listed */
-    /* Index of the sample that separates most of them, -1: none does */
+    bool truncated;             /* there are more than are listed */
+    /*
+     * Sample that tells most of the equally plausible ones apart (of all, if
+     * there is a best one); -1: all samples come out the same.
+     */
     int sample;
-    /* If none fits: the closest without a header, and its first difference */
+    /* If none fits: the closest one without header, over all pairs */
     RawBitmapLayout nearest;
-    unsigned nearest_pair;      /* which pair differs */
-    uint64_t nearest_offset;    /* first differing byte of that .mf */
-    uint64_t nearest_diffs;     /* number of differing bytes, over all pairs */
+    uint64_t nearest_diffs;     /* number of differing bytes */
+    unsigned nearest_pair;      /* first pair that differs... */
+    uint64_t nearest_offset;    /* ...and its first differing byte */
 } RawBitmapFit;
 
-/* Returns 0 (also when none fits) or -ENOMEM; free with ..._clear(). */
+/*
+ * Pairs must have a RAW size above 0.  Returns 0 (also when no layout fits)
+ * or -ENOMEM.  Free the result with raw_bitmap_fit_clear().
+ */
 int raw_bitmap_fit(const RawBitmapPair *pair, unsigned pair_num,
                    RawBitmapFit *fit);
 void raw_bitmap_fit_clear(RawBitmapFit *fit);
