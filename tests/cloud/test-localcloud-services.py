@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The local cloud proves itself: IAM, metadata, and the image service."""
 
+import glob
 import json
 import os
 import struct
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -14,7 +17,9 @@ sys.path[:0] = [HERE, os.path.join(HERE, '..', 'lib')]
 
 import zvhd2ref                                     # noqa: E402
 from cloudcase import CloudCase                     # noqa: E402
+from localcloud import imagecheck                   # noqa: E402
 
+VECTORS = os.path.join(HERE, '..', '..', '..', 'shared', 'vectors', 'zvhd2')
 MIB, GIB = 1 << 20, 1 << 30
 UBUNTU = 'Ubuntu 22.04 server 64bit'
 TTL = {'X-Metadata-Token-Ttl-Seconds': '600'}
@@ -404,6 +409,37 @@ class Ims(Services):
         found = self.cloud.sdk('GET', '/v2/cloudimages', [
             ('name', 'lost')]).json()['images']
         self.assertEqual(len(found), 1)
+
+
+class LocalFile:
+    """A file in the place of the store and of a content."""
+
+    def __init__(self, path):
+        self.file = open(path, 'rb')
+        self.size = os.path.getsize(path)
+
+    def read(self, _content, start, length):
+        self.file.seek(start)
+        return self.file.read(length)
+
+
+class VendorImages(unittest.TestCase):
+    def test_all_are_good(self):
+        """The service takes what the owner of the format has written."""
+        images = sorted(glob.glob(os.path.join(VECTORS, '*.zst')))
+        if not images:
+            self.skipTest('no ../shared/vectors next to the checkout')
+        for packed in images:
+            with self.subTest(os.path.basename(packed)), \
+                    tempfile.NamedTemporaryFile(suffix='.zvhd2') as out:
+                subprocess.run(['zstd', '-qdf', '--sparse', packed, '-o',
+                                out.name], check=True)
+                file = LocalFile(out.name)
+                facts = imagecheck.check_image(
+                    imagecheck.Reader(file, file), 'v.zvhd2', None)
+                file.file.close()
+                self.assertEqual(facts.disk_format, 'zvhd2')
+                self.assertEqual(facts.disk_size % GIB, 0)
 
 
 if __name__ == '__main__':
