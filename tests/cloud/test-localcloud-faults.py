@@ -5,6 +5,7 @@
 import http.client
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -160,6 +161,37 @@ class Faults(CloudCase):
         self.assertEqual(len(cloud.log()[0]['fault']), 2)
         self.assertIn('GMT', answer.headers['date'])
         self.ok(cloud.obs('HEAD', skew=3600))
+
+    def test_odd_requests(self):
+        """What is not HTTP, or odd, gets its answer; nothing breaks."""
+        cloud = self.cloud
+        signed = b'Authorization: OBS %s:b\r\n' % cloud.ak.encode()
+        for line, status in (
+                (b'GET\r\n\r\n', b' 400 '),
+                (b'\x16\x03\x01\x02\x00\r\n\r\n', b' 400 '),
+                (b'GET / HTTP/1.1\r\nno colon\r\n\r\n', b' 400 '),
+                (b'GET nothing HTTP/1.1\r\n\r\n', b' 400 '),
+                (b'GET /b/%ff%fe HTTP/1.1\r\n\r\n', b' 400 '),
+                (b'PUT /b/k HTTP/1.1\r\nContent-Length: -1\r\n\r\n',
+                 b' 400 '),
+                (b'GET /b/k HTTP/1.1\r\nDate: \xff\r\n' + signed + b'\r\n',
+                 b' 403 '),
+                (b'GET /b/k HTTP/1.1\r\nDate: Tue, 99 Foo 9999999 99:99:99 '
+                 b'GMT\r\n' + signed + b'\r\n', b' 403 ')):
+            with socket.create_connection(('127.0.0.1', cloud.port)) as link:
+                link.sendall(line)
+                link.settimeout(10)
+                self.assertEqual(link.recv(100)[8:13], status, line)
+        for value in ([], {'auth': 1}, {'auth': {'identity': {
+                'methods': [{}, 'password'], 'password': {'user': 2}}}},
+                {'auth': {'identity': {'methods': ['password'], 'password': {
+                    'user': {'name': [], 'domain': 3}}}}}):
+            self.assertEqual(cloud.request(
+                'POST', '/v3/auth/tokens', {'Content-Type':
+                                            'application/json'},
+                json.dumps(value)).status, 400)
+        self.assertEqual([record for record in cloud.log()
+                          if 'bug' in record], [])
 
     def test_bad_rules(self):
         for rule in ({'action': 'explode'}, {'action': 'drop', 'wen': 'x'},

@@ -69,9 +69,11 @@ class Accounts:
         self.users = [
             User('demo', 'Demo-Passw0rd', 'demo-account', ak, sk),
             User('second', 'Second-Passw0rd', 'demo-account',
-                 'AKLOCALCLOUDSECOND02', 'sk/Local+Cloud/Second=User0000000002'),
+                 'AKLOCALCLOUDSECOND02',
+                 'sk/Local+Cloud/Second=User0000000002'),
             User('stranger', 'Stranger-Passw0rd', 'other-account',
-                 'AKLOCALCLOUDOTHER003', 'sk/Local+Cloud/Stranger0000000000003'),
+                 'AKLOCALCLOUDOTHER003',
+                 'sk/Local+Cloud/Stranger0000000000003'),
         ]
         self.keys = {user.ak: Key(user, user.ak, user.sk)
                      for user in self.users}

@@ -65,10 +65,11 @@ class IamService:
     def create_token(self, request, fields):
         identity = member(fields, 'auth', 'identity')
         methods = member(identity, 'methods', kind=list)
-        if 'password' not in methods or set(methods) - {'password', 'totp'}:
+        if 'password' not in methods or any(
+                method not in ('password', 'totp') for method in methods):
             raise ApiError('IAM', 'methods must be ["password"].')
         given = member(identity, 'password', 'user')
-        domain = given.get('domain', {})
+        domain = member(given, 'domain') if 'domain' in given else {}
         user = self.accounts.find_user(given.get('id'), given.get('name'),
                                        domain.get('name'), domain.get('id'))
         if user is None or user.password != given.get('password'):
@@ -115,7 +116,7 @@ class IamService:
                                'of the user.', status=401)
             return {'domain': domain}
         wanted = member(scope, 'project')
-        owner = wanted.get('domain', {})
+        owner = member(wanted, 'domain') if 'domain' in wanted else {}
         found = self.accounts.find_project(user, wanted.get('name'),
                                            wanted.get('id'))
         if (found is None or owner.get('name') not in (None, user.domain)

@@ -25,7 +25,7 @@ from .record import Recorder
 from .route import Router
 from .settings import Settings
 from .uploads import Shelf
-from .wire import (PIECE, Body, ClientGone, DropConnection, Request, Response,
+from .wire import (PIECE, Body, ClientGone, DropConnection, Request,
                    Stream, Throttle, http_date)
 
 MAX_LINE = 65536

@@ -47,9 +47,10 @@ class Throttle:
 class Body:
     """The body of one request, read once, piece by piece.
 
-    length None: no Content-Length, nothing is read.  on_first is called before the first read (it sends 100 Continue).
-    breaks is a list of (position, callable): each callable runs when that
-    many bytes have arrived, which is where fault rules stall or drop.
+    length None: no Content-Length, nothing is read.  on_first is called
+    before the first read (it sends 100 Continue).  breaks is a list of
+    (position, callable): each callable runs when that many bytes have
+    arrived, which is where fault rules stall or drop.
     """
 
     def __init__(self, rfile, length, on_first=None, throttles=()):
