@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 #define ZVHD2_ALIGN             4096u       /* everything starts on this */
-#define ZVHD2_DESC_SIZE         512u        /* descriptor, at offset 0 of 4096 */
+#define ZVHD2_DESC_SIZE         512u        /* descriptor in its 4096 bytes */
 #define ZVHD2_RECORD_HEAD       48u         /* record prefix before payload */
-#define ZVHD2_RECORD_TAIL       4u          /* "end\0", last bytes of a record */
+#define ZVHD2_RECORD_TAIL       4u          /* "end\0" ends a record */
 #define ZVHD2_INDEX_SEG_SIZE    524288u
 #define ZVHD2_INDEX_ENTRY_SIZE  16u
 #define ZVHD2_INDEX_SEG_ENTRIES 32768u
@@ -154,7 +154,8 @@ Zvhd2Rule zvhd2_desc_init(Zvhd2Desc *d, uint64_t size, uint32_t block_size,
 
 /*
  * Completes @d (as left by zvhd2_desc_init) for the end marker
- * (zvhd2_end_marker_encode()) and the footer (zvhd2_desc_encode()) of an image with @records records that ends its data area at @data_end (the
+ * (zvhd2_end_marker_encode()) and the footer (zvhd2_desc_encode()) of an
+ * image with @records records that ends its data area at @data_end (the
  * offset of the end marker; index follows 4096 later).  Dense index.
  */
 void zvhd2_desc_finish(Zvhd2Desc *d, uint64_t data_end, uint32_t records);

@@ -23,22 +23,21 @@ enum { ZEROS, TEXT, MIXED, NOISE, PATTERNS };
 
 static uint8_t *block_of(uint32_t size, int pattern)
 {
-    g_autoptr(GRand) rand = g_rand_new_with_seed(7);
+    static const char text[] = "ZVHD2 block of a disk; ";
     uint8_t *data = g_malloc0(size);
+    uint64_t x = 88172645463325252u;
 
-    for (uint32_t i = 0; i < size; i++) {
-        switch (pattern) {
-        case TEXT:
-            data[i] = (uint8_t)"ZVHD2 block of a disk\n"[(i + i / 97) % 22];
-            break;
-        case MIXED:
-            data[i] = i / 65536 % 2 ? 0 : (uint8_t)g_rand_int(rand);
-            break;
-        case NOISE:
-            data[i] = (uint8_t)g_rand_int(rand);
-            break;
-        default:
-            break;
+    for (uint32_t i = 0; i < size && pattern != ZEROS; i += 8) {
+        uint32_t n = MIN(8, size - i);
+
+        /* xorshift: noise at little cost, also under valgrind */
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        if (pattern == TEXT) {
+            memcpy(data + i, text + (i / 8 + i / 4096) % 16, n);
+        } else if (pattern == NOISE || i / 65536 % 2 == 0) {
+            memcpy(data + i, &x, n);
         }
     }
     return data;
@@ -90,7 +89,7 @@ static void round_trip(Zvhd2Codec *codec, Zvhd2Method method,
 
 static void test_round_trip(void)
 {
-    static const uint32_t sizes[] = { MIB, 2 * MIB, 8 * MIB };
+    static const uint32_t sizes[] = { MIB, 2 * MIB };
 
     for (size_t m = 0; m < G_N_ELEMENTS(methods); m++) {
         g_autoptr(Zvhd2Codec) codec = zvhd2_codec_new(methods[m], 0);
@@ -112,7 +111,7 @@ static void test_largest_block(void)
     }
 }
 
-/* Every zlib level, zstd's ends and middle; noise is the worst case. */
+/* The ends of each method's levels; noise is the worst case. */
 static void test_levels(void)
 {
     for (size_t m = 0; m < G_N_ELEMENTS(methods); m++) {
@@ -132,7 +131,7 @@ static void test_levels(void)
             g_autoptr(Zvhd2Codec) codec = zvhd2_codec_new(methods[m], level);
 
             g_assert_nonnull(codec);
-            if (methods[m] == ZVHD2_METHOD_ZLIB || level < 4 || level == max) {
+            if (level < 4 || level == max) {
                 round_trip(codec, methods[m], MIB, NOISE);
                 round_trip(codec, methods[m], MIB, TEXT);
             }
@@ -345,7 +344,7 @@ static void test_zstd_payloads(void)
         { "a block and a byte", zstd_frame(MIB + 1, true), false },
         { "a block less a byte, untold", zstd_frame(MIB - 1, false), false },
         { "a block and a byte, untold", zstd_frame(MIB + 1, false), false },
-        { "64 blocks, untold", zstd_frame(64 * MIB, false), false },
+        { "eight blocks, untold", zstd_frame(8 * MIB, false), false },
         { "a dictionary", g_bytes_new_static(dict, sizeof(dict)), false },
         { "a huge size", g_bytes_new_static(huge, sizeof(huge)), false },
         { "an old format", g_bytes_new_static(before_1_0, 8), false },
@@ -398,7 +397,8 @@ static void test_zlib_payloads(void)
           false },
         { "finished, short", zlib_stream(MIB - 1, Z_FINISH, 15, false), false },
         { "finished, long", zlib_stream(MIB + 1, Z_FINISH, 15, false), false },
-        { "64 blocks", zlib_stream(64 * MIB, Z_SYNC_FLUSH, 15, false), false },
+        { "eight blocks", zlib_stream(8 * MIB, Z_SYNC_FLUSH, 15, false),
+          false },
         { "a dictionary", zlib_stream(MIB, Z_SYNC_FLUSH, 15, true), false },
         { "raw deflate", zlib_stream(MIB, Z_SYNC_FLUSH, -15, false), false },
         { "gzip", zlib_stream(MIB, Z_SYNC_FLUSH, 31, false), false },
@@ -422,8 +422,8 @@ static void test_damage(void)
                                              n);
         unsigned refused = 0;
 
-        for (gsize i = 0; i < n; i += i < 64 ? 1 : n / 64) {
-            for (unsigned bit = 0; bit < 8; bit += 3) {
+        for (gsize i = 0; i < n; i += i < 32 ? 1 : n / 32) {
+            for (unsigned bit = 0; bit < 8; bit += 4) {
                 int ret;
 
                 copy[i] ^= (uint8_t)(1u << bit);
