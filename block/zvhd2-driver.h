@@ -62,13 +62,24 @@ unsigned zvhd2_threads(unsigned threads);
 
 /*
  * @s: descriptor and options are set.  @map, with its bitmap set, passes into
- * the reader's ownership and is freed with it.
+ * the reader's ownership and is freed with it; NULL if the reader is only for
+ * zvhd2_co_verify().
  */
 Zvhd2Reader *zvhd2_reader_new(const BDRVZvhd2State *s, Zvhd2Map *map);
 void zvhd2_reader_free(Zvhd2Reader *r);         /* NULL is fine */
 
 /* The map for lookups that need only the bitmap */
 const Zvhd2Map *zvhd2_reader_map(const Zvhd2Reader *r);
+
+/* Number of records that the reader reads and expands at the same time */
+unsigned zvhd2_reader_parallel(const Zvhd2Reader *r);
+
+/*
+ * Reads the record at @e and expands it, into nowhere.  Returns 0, -EINVAL
+ * if it breaks a rule (@f is filled), or another -errno.
+ */
+int coroutine_fn GRAPH_RDLOCK
+zvhd2_co_verify(BlockDriverState *bs, const Zvhd2Entry *e, Zvhd2Finding *f);
 
 int coroutine_fn GRAPH_RDLOCK
 zvhd2_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
@@ -113,7 +124,7 @@ int coroutine_fn GRAPH_RDLOCK zvhd2_co_flush_to_os(BlockDriverState *bs);
 
 /*
  * Writes everything that stands behind the data: end marker, index, bitmap,
- * and, when all that is stable, the footer.  Cuts the file off behind it.
+ * and, when all that is stable, the footer.  The file ends at @data_end before.
  * @desc: as zvhd2_desc_init() or zvhd2_desc_decode() left it; is completed.
  * @data_end: where the last record ends.  @clean_header: write the header
  * again, without a hint.  Returns 0 or -errno.

@@ -31,6 +31,7 @@ typedef struct Expander {
     Zvhd2Codec *codec;
     uint8_t *record;
     uint32_t cap;               /* bytes allocated at @record */
+    uint8_t *scratch;           /* a block; for verifying only */
     QSLIST_ENTRY(Expander) next;
 } Expander;
 
@@ -97,6 +98,7 @@ static int expand_record(void *opaque)
 static void expander_free(Expander *x)
 {
     qemu_vfree(x->record);
+    qemu_vfree(x->scratch);
     zvhd2_codec_free(x->codec);
     g_free(x);
 }
@@ -229,12 +231,50 @@ zvhd2_co_lookup(BlockDriverState *bs, uint32_t block, Zvhd2Entry *e)
     }
 }
 
-/* Reads and expands the record of @block into @dst (a whole block). */
+/*
+ * Reads the record at job->e and expands it to job->dst, or into nowhere if
+ * that is NULL.  *@io says whether a failure was met reading the file.
+ */
+static int coroutine_fn GRAPH_RDLOCK
+zvhd2_co_run(BlockDriverState *bs, ExpandJob *job, bool *io)
+{
+    BDRVZvhd2State *s = bs->opaque;
+    Expander *x = zvhd2_co_get_expander(s);
+    int ret = -ENOMEM;
+
+    *io = false;
+    if (!x) {
+        return ret;
+    }
+    job->x = x;
+    job->block_size = s->desc.block_size;
+    if (!job->dst) {
+        if (!x->scratch) {
+            x->scratch = qemu_try_memalign(ZVHD2_ALIGN, s->desc.block_size);
+        }
+        job->dst = x->scratch;
+    }
+    if (!job->dst || !expander_reserve(bs, x, job->e.length)) {
+        goto out;
+    }
+    ret = bdrv_co_pread(bs->file, job->e.offset, job->e.length, x->record, 0);
+    if (ret < 0) {
+        *io = true;
+        goto out;
+    }
+    ret = thread_pool_submit_co(expand_record, job);
+out:
+    zvhd2_co_put_expander(s->reader, x);
+    return ret;
+}
+
+/* Gets @block expanded into @dst, which is as large as a block. */
 static int coroutine_fn GRAPH_RDLOCK
 zvhd2_co_expand(BlockDriverState *bs, uint32_t block, uint8_t *dst)
 {
     BDRVZvhd2State *s = bs->opaque;
-    ExpandJob job = { .block_size = s->desc.block_size, .dst = dst };
+    ExpandJob job = { .dst = dst };
+    bool io;
     int ret;
 
     ret = zvhd2_co_lookup(bs, block, &job.e);
@@ -244,32 +284,31 @@ zvhd2_co_expand(BlockDriverState *bs, uint32_t block, uint8_t *dst)
         }
         return ret;
     }
-
-    job.x = zvhd2_co_get_expander(s);
-    if (!job.x) {
-        return -ENOMEM;
-    }
-    if (!expander_reserve(bs, job.x, job.e.length)) {
-        ret = -ENOMEM;
-        goto out;
-    }
-    ret = bdrv_co_pread(bs->file, job.e.offset, job.e.length, job.x->record,
-                        0);
-    if (ret < 0) {
+    ret = zvhd2_co_run(bs, &job, &io);
+    if (io) {
         g_autofree char *text =
             g_strdup_printf("cannot read block %" PRIu32 " at offset %"
                             PRIu64 ": %s", block, job.e.offset,
                             strerror(-ret));
         zvhd2_co_report(bs, block, text);
-        goto out;
-    }
-    ret = thread_pool_submit_co(expand_record, &job);
-    if (ret == -EINVAL) {
+    } else if (ret == -EINVAL) {
         zvhd2_co_report_finding(bs, &job.finding);
         ret = -EIO;
     }
-out:
-    zvhd2_co_put_expander(s->reader, job.x);
+    return ret;
+}
+
+int coroutine_fn GRAPH_RDLOCK
+zvhd2_co_verify(BlockDriverState *bs, const Zvhd2Entry *e, Zvhd2Finding *f)
+{
+    ExpandJob job = { .e = *e };
+    bool io;
+    int ret = zvhd2_co_run(bs, &job, &io);
+
+    if (io) {
+        return ret == -EINVAL ? -EIO : ret;
+    }
+    *f = job.finding;
     return ret;
 }
 
@@ -539,6 +578,11 @@ zvhd2_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
 }
 
 /* --- making and freeing --- */
+
+unsigned zvhd2_reader_parallel(const Zvhd2Reader *r)
+{
+    return r->max_expanders;
+}
 
 const Zvhd2Map *zvhd2_reader_map(const Zvhd2Reader *r)
 {

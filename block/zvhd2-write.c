@@ -656,7 +656,6 @@ zvhd2_co_write_trailer(BlockDriverState *bs, Zvhd2Desc *desc,
 {
     uint8_t *buf = qemu_try_blockalign(bs->file->bs, TRAILER_CHUNK);
     uint64_t end;
-    int64_t length;
     int ret;
 
     if (!buf) {
@@ -693,18 +692,6 @@ zvhd2_co_write_trailer(BlockDriverState *bs, Zvhd2Desc *desc,
     ret = zvhd2_co_write_part(bs, "footer", end, ZVHD2_ALIGN, buf);
     if (ret < 0) {
         goto out;
-    }
-    end += ZVHD2_ALIGN;
-
-    length = bdrv_co_getlength(bs->file->bs);
-    if (length > (int64_t)end) {
-        ret = bdrv_co_truncate(bs->file, end, true, PREALLOC_MODE_OFF, 0,
-                               NULL);
-        if (ret < 0) {
-            error_report("zvhd2: cannot cut '%s' off at offset %" PRIu64
-                         ": %s", bs->filename, end, strerror(-ret));
-            goto out;
-        }
     }
     ret = zvhd2_co_flush_file(bs);
 out:

@@ -127,11 +127,13 @@ static void set_finding(Error **errp, const char *what, const Zvhd2Finding *f,
                                                           sizeof(text)), hint);
 }
 
+/* @size: of the file, whose last page should be the footer */
 static void set_unfinished(Error **errp, uint64_t size)
 {
-    error_setg(errp, "Image is not finished: no footer at the end of the file "
-               "(%" PRIu64 " bytes); convert again, or salvage the blocks "
-               "that were written with '" SALVAGE_HINT "'", size);
+    error_setg(errp, "Image is not finished: no footer at offset %" PRIu64
+               " (rule %d); convert again, or salvage the blocks that were "
+               "written with '" SALVAGE_HINT "'", size - ZVHD2_ALIGN,
+               ZVHD2_R1_COOKIE);
 }
 
 /* Reads the bitmap; index segments follow when they are needed. */
@@ -254,37 +256,6 @@ scan_records(BlockDriverState *bs, const Zvhd2Desc *header, uint64_t size,
     return -EINVAL;
 }
 
-/* Makes a map of what a scan found, as if it had been read from an index. */
-static Zvhd2Map *map_from_builder(const Zvhd2Desc *desc,
-                                  const Zvhd2Builder *b)
-{
-    Zvhd2Map *map = zvhd2_map_new(desc);
-    g_autofree uint8_t *buf = g_try_malloc(MAX(desc->bitmap_size,
-                                               ZVHD2_INDEX_SEG_SIZE));
-    uint32_t i;
-
-    if (!map || !buf) {
-        goto fail;
-    }
-    for (i = 0; i < desc->bitmap_seg_num; i++) {
-        zvhd2_builder_bitmap(b, i, buf + i * ZVHD2_BITMAP_SEG_SIZE);
-    }
-    if (zvhd2_map_set_bitmap(map, buf, NULL) < 0) {
-        goto fail;
-    }
-    for (i = 0; i < desc->index_seg_num; i++) {
-        zvhd2_builder_index(b, i, buf);
-        if (zvhd2_map_set_segment(map, i, buf) < 0) {
-            goto fail;
-        }
-    }
-    return map;
-
-fail:
-    zvhd2_map_free(map);
-    return NULL;
-}
-
 static int GRAPH_RDLOCK
 open_without_index(BlockDriverState *bs, const Zvhd2Desc *header,
                    uint64_t size, Error **errp)
@@ -302,7 +273,7 @@ open_without_index(BlockDriverState *bs, const Zvhd2Desc *header,
         }
         s->desc = *header;
         zvhd2_desc_finish(&s->desc, end, zvhd2_builder_count(b));
-        map = map_from_builder(&s->desc, b);
+        map = zvhd2_map_from_builder(b, header);
     }
     if (!map) {
         error_setg(errp, "No memory for the records of the image");
