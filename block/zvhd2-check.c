@@ -208,7 +208,9 @@ static int coroutine_fn GRAPH_RDLOCK check_end_marker(Check *c)
     Zvhd2Finding f;
     int ret = check_read(c, at, ZVHD2_ALIGN, "end marker");
 
-    if (ret == 0 && !zvhd2_end_marker_check(c->buf, at, &c->footer, &f)) {
+    if (ret == 0 &&
+        (!zvhd2_end_marker_check(c->buf, at, &c->footer, &f) ||
+         !zvhd2_end_count_check(c->buf, at, c->footer.non_zero_blk_num, &f))) {
         trailer_corruption(c, &f);
     }
     return ret;
@@ -363,6 +365,9 @@ walk_records(Check *c, const Zvhd2Desc *header, Walk *w)
         }
         if (kind == ZVHD2_ITEM_END) {
             w->end_marker = true;
+            if (!zvhd2_end_count_check(c->buf, w->end, w->items->len, &f)) {
+                trailer_corruption(c, &f);
+            }
             break;
         }
         if (kind == ZVHD2_ITEM_BAD) {

@@ -231,7 +231,12 @@ scan_records(BlockDriverState *bs, const Zvhd2Desc *header, uint64_t size,
         }
         switch (zvhd2_scan_item(head, *end, header, &r, &f)) {
         case ZVHD2_ITEM_END:
-            return 0;
+            if (zvhd2_end_count_check(head, *end, zvhd2_builder_count(b),
+                                      &f)) {
+                return 0;
+            }
+            set_finding(errp, "Image without index is damaged", &f, "");
+            return -EINVAL;
         case ZVHD2_ITEM_BAD:
             set_finding(errp, "Image without index is damaged", &f, "");
             return -EINVAL;
