@@ -110,6 +110,12 @@ logged() {
 configure_tree() {
     local tree=$1 folder=$2 extra key start=$SECONDS options
     extra=$(python_extra "$tree")
+    # An unpatched tree of Debian's from 10.1 on has no device tree blobs, and
+    # meson does without them only where it sees the compiler for them.
+    if grep -qs "^subdir('dtb')" "$tree/pc-bios/meson.build" &&
+       ! compgen -G "$tree/pc-bios/dtb/*.dtb" >/dev/null; then
+        need_packages device-tree-compiler
+    fi
     options=$(configure_options "$tree")
     key=$(printf '%s\n' "$tree" "$extra" "$options" "$(/usr/bin/meson --version)" \
         "$(sha256sum <"$tree/configure")")
