@@ -75,14 +75,20 @@ def main():
     unittest.main(verbosity=1)
 
 
+def shorten(text, limit):
+    if len(text) <= limit:
+        return text
+    return f'{text[:limit // 2]} [...] {text[-limit // 2:]}'
+
+
 class Result:
     def __init__(self, argv, rc, out, err, maxrss=None):
         self.argv, self.rc, self.out, self.err = argv, rc, out, err
         self.maxrss = maxrss
 
     def __str__(self):
-        return (f'{" ".join(self.argv)}\nexit {self.rc}\n'
-                f'{self.out[-2000:]}{self.err[-2000:]}')
+        return (f'{shorten(" ".join(self.argv), 1500)}\nexit {self.rc}\n'
+                f'{shorten(self.out, 2000)}{shorten(self.err, 2000)}')
 
 
 # The peak of a process's memory is inherited over fork and exec, so a small
@@ -121,7 +127,7 @@ class QemuCase(unittest.TestCase):
         except subprocess.TimeoutExpired:
             os.killpg(p.pid, signal.SIGKILL)
             p.communicate()
-            self.fail(f'hangs for {timeout} s: {" ".join(argv)}')
+            self.fail(shorten(f'hangs for {timeout} s: {" ".join(argv)}', 1500))
         r = Result(argv, p.returncode, out.decode(errors='replace'),
                    err.decode(errors='replace'))
         if r.rc < 0 or CRASH.search(r.err):
@@ -136,7 +142,7 @@ class QemuCase(unittest.TestCase):
     def img(self, *argv, **kw):
         return self.run_it(self.tool('qemu-img'), *argv, **kw)
 
-    def img_fails(self, *argv, match='', **kw):
+    def img_fails(self, *argv, match='.', **kw):
         """qemu-img must fail with one line that matches; returns it."""
         r = self.img(*argv, rc=None, **kw)
         self.assertNotEqual(r.rc, 0, f'should fail: {r}')
@@ -146,8 +152,13 @@ class QemuCase(unittest.TestCase):
         return lines[0]
 
     def io(self, image, *commands, opts=(), rc=0, fmt='zvhd2', **kw):
-        """qemu-io with commands; image may be an --image-opts text."""
+        """qemu-io with commands, read-only unless one of them writes.
+
+        image may be an --image-opts text: then say so in opts, and no fmt.
+        """
         argv = [self.tool('qemu-io'), *opts]
+        if not any('write' in c for c in commands):
+            argv += ['-r']
         if fmt:
             argv += ['-f', fmt]
         for c in commands:
@@ -233,7 +244,7 @@ class QemuCase(unittest.TestCase):
         """The format-specific part of qemu-img info."""
         return self.info(image, *opts)['format-specific']['data']
 
-    def assert_refused(self, image, match=''):
+    def assert_refused(self, image, match='.'):
         """No reader may take it for an image."""
         self.img_fails('info', '-f', 'zvhd2', image, match=match)
         self.img_fails('convert', '-f', 'zvhd2', '-O', 'raw', image,
@@ -246,6 +257,11 @@ class QemuCase(unittest.TestCase):
         if src_fmt == 'raw':
             self.assertEqual(sparse_digest(self.to_raw(image)),
                              sparse_digest(raw))
+
+
+def contents(path):
+    with open(path, 'rb') as f:
+        return f.read()
 
 
 # --- data ------------------------------------------------------------------
