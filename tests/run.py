@@ -148,17 +148,38 @@ class Runner:
         for item in items:
             if item.alone:
                 self.one(item)
-        return not any(i.failed for i in items)
+
+    def run_each(self, items):
+        for item in items:
+            self.one(item)
 
 
 def default_version():
-    out = subprocess.run([OVERLAY, 'version'], text=True, cwd=TOP,
-                         stdout=subprocess.PIPE).stdout.strip()
-    return out if out in VERSIONS else '7.2'
+    """The version that build/bin/ leads to, e.g. '7.2'."""
+    target = os.path.realpath(os.path.join(BUILD, 'bin', 'qemu-img'))
+    match = re.search(r'/qemu-([0-9.]+)/', target)
+    return match[1] if match else None
 
 
 def bin_dir(version):
-    return os.path.join(BUILD, f'qemu-{version}', 'bin')
+    """A folder with links to all tools of one version and obs-push."""
+    folder = os.path.join(BUILD, 'tests-bin', version)
+    os.makedirs(folder, exist_ok=True)
+    built = os.path.join(BUILD, f'qemu-{version}')
+    for name, path in (
+            ('qemu-img', 'qemu-img'), ('qemu-io', 'qemu-io'),
+            ('qemu-nbd', 'qemu-nbd'),
+            ('qemu-storage-daemon', 'storage-daemon/qemu-storage-daemon')):
+        link(os.path.join(built, path), os.path.join(folder, name))
+    link(os.path.join(BUILD, 'meson', 'tools', 'obs-push', 'obs-push'),
+         os.path.join(folder, 'obs-push'))
+    return folder
+
+
+def link(target, name):
+    if os.path.lexists(name):
+        os.unlink(name)
+    os.symlink(target, name)
 
 
 def tests_in(suite, pattern, env=None, label='', **more):
@@ -221,8 +242,6 @@ def main():
     os.makedirs(LOGS, exist_ok=True)
     start = time.monotonic()
     runner = Runner(args.jobs)
-    default = default_version()
-    versions = [default] + [v for v in args.qemu or VERSIONS if v != default]
     need_qemu = set(wanted) - {'style', 'unit', 'fresh'}
     builds = []
     if set(wanted) - {'fresh'}:
@@ -230,23 +249,26 @@ def main():
     if 'unit' in wanted:
         builds.append(meson_item('asan', '-Db_sanitize=address,undefined',
                                  '-Db_lundef=false'))
-    if need_qemu or 'style' in wanted:
-        for version in versions if 'matrix' in wanted else [default]:
-            builds.append(Item('build', f'qemu {version}',
-                               [OVERLAY, 'build', '--qemu', version], 'exit',
-                               timeout=3000))
+    if need_qemu:
+        # without a version: the machine's own, which build/bin/ leads to
+        builds.append(Item('build', 'qemu', [OVERLAY, 'build'], 'exit',
+                           timeout=3000))
     # one after the other: each uses all CPUs by itself
-    for item in builds:
-        runner.run([item])
+    runner.run_each(builds)
+    default = default_version()
+    others = [v for v in args.qemu or VERSIONS if v != default]
+    if 'matrix' in wanted:
+        more = [Item('build', f'qemu {v}', [OVERLAY, 'build', '--qemu', v],
+                     'exit', timeout=3000) for v in others]
+        runner.run_each(more)
+        builds += more
     if any(i.failed for i in builds):
         say('the build failed; tests that need it will fail too')
     bindir = os.path.join(BUILD, 'bin')
     if os.path.exists(os.path.join(BUILD, 'meson')):
         os.makedirs(bindir, exist_ok=True)
-        link = os.path.join(bindir, 'obs-push')
-        if os.path.lexists(link):
-            os.unlink(link)
-        os.symlink('../meson/tools/obs-push/obs-push', link)
+        link('../meson/tools/obs-push/obs-push',
+             os.path.join(bindir, 'obs-push'))
     env = {'BUILD_BIN': bindir, 'QEMU_MATRIX': bindir,
            'PYTHONDONTWRITEBYTECODE': '1'}
     items = []
@@ -272,10 +294,9 @@ def main():
         items += tests_in('push', 'cli/test-push-*.py', env)
         items += tests_in('push', 'cli/test-demo.py', env)
     if 'matrix' in wanted:
-        for version in versions[1:]:
+        for version in others:
             folder = bin_dir(version)
-            quick = dict(env, BUILD_BIN=folder, QEMU_MATRIX=folder, QUICK='1',
-                         OBS_PUSH=os.path.join(bindir, 'obs-push'))
+            quick = dict(env, BUILD_BIN=folder, QEMU_MATRIX=folder, QUICK='1')
             for pattern in 'iotests/test-*.py', 'cli/test-bitmap-*.py':
                 items += tests_in('matrix', pattern, quick, f' @{version}')
     for suite in 'cloud-real', 'guest', 'qemu-iotests', 'fresh':

@@ -25,6 +25,7 @@ PACKAGES_QEMU=(
     libglib2.0-dev
     libgnutls28-dev
     liburing-dev
+    libyaml-dev
     libzstd-dev
     make
     meson
@@ -46,6 +47,7 @@ PACKAGES_OBS_PUSH=(
     libglib2.0-dev
     libjson-glib-dev
     libssl-dev
+    libyaml-dev
     libzstd-dev
     meson
     ninja-build
