@@ -428,7 +428,7 @@ class Shell(unittest.TestCase):
 
     def shell(self, text, **environment):
         result = run('bash', '-c', 'set -eu -o pipefail\n'
-                     f'. {TOP}/tools/lib/common.sh\n'
+                     
                      f'. {TOP}/tools/lib/packages.sh\n'
                      f'. {TOP}/tools/lib/apt-source.sh\n' + text,
                      env=dict(os.environ, **environment))

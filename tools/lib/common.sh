@@ -35,4 +35,4 @@ as_root() {
     fi
 }
 
-PROGRAM=${0##*/}
+PROGRAM=${PROGRAM-${0##*/}}

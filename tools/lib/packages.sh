@@ -3,7 +3,10 @@
 # shellcheck disable=SC2034  # the lists are for the scripts that source this
 #
 # Debian packages, by what they are needed for, and the one function that
-# installs those that are missing.  Sourced after common.sh.
+# installs those that are missing.  Sourced.
+
+# shellcheck source=tools/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # to get and unpack QEMU's source
 PACKAGES_FETCH=(
@@ -25,7 +28,6 @@ PACKAGES_QEMU=(
     libglib2.0-dev
     libgnutls28-dev
     liburing-dev
-    libyaml-dev
     libzstd-dev
     make
     meson
@@ -64,6 +66,7 @@ PACKAGES_STYLE=(
 # for every suite of tools/run-tests; what one suite alone needs it installs
 PACKAGES_TEST=(
     e2fsprogs
+    fdisk
     git
     groff-base
     libnbd-bin
@@ -81,6 +84,13 @@ PACKAGES_DEMO=(
     e2fsprogs
     fdisk
     python3
+)
+
+# for tools/bench
+PACKAGES_BENCH=(
+    "${PACKAGES_DEMO[@]}"
+    openssl
+    zstd
 )
 
 # need_packages PACKAGE...: install those that are not; quick and silent when
