@@ -333,7 +333,7 @@ static void walk_finish(Walk *w)
 
 /*
  * Walks from the header to the end marker, or to whatever is no record, and
- * verifies the records.  @quiet: they have been reported before.
+ * verifies the records.
  */
 static int coroutine_fn GRAPH_RDLOCK
 walk_records(Check *c, const Zvhd2Desc *header, Walk *w)

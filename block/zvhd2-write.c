@@ -97,7 +97,7 @@ static void slot_free(Slot *slot)
     }
 }
 
-static Slot * GRAPH_RDLOCK slot_new(BlockDriverState *bs)
+static Slot *GRAPH_RDLOCK slot_new(BlockDriverState *bs)
 {
     BDRVZvhd2State *s = bs->opaque;
     uint32_t block_size = s->desc.block_size;
@@ -249,6 +249,15 @@ zvhd2_co_place(Zvhd2Writer *w, Slot *slot, int compressed, Zvhd2Entry *e)
     return ret;
 }
 
+/* A function of its own: clang follows a lock only to the end of a scope. */
+static int coroutine_fn zvhd2_co_write_record(Slot *slot, const Zvhd2Entry *e)
+{
+    GRAPH_RDLOCK_GUARD();
+
+    return bdrv_co_pwrite(slot->bs->file, e->offset, e->length, slot->record,
+                          0);
+}
+
 /* The life of one full block: compress, place, write. */
 static void coroutine_fn zvhd2_co_slot_entry(void *opaque)
 {
@@ -262,10 +271,7 @@ static void coroutine_fn zvhd2_co_slot_entry(void *opaque)
     ret = zvhd2_co_compress(w, slot);
     ret = zvhd2_co_place(w, slot, ret, &e);
     if (ret == 0) {
-        WITH_GRAPH_RDLOCK_GUARD() {
-            ret = bdrv_co_pwrite(bs->file, e.offset, e.length, slot->record,
-                                 0);
-        }
+        ret = zvhd2_co_write_record(slot, &e);
         if (ret < 0) {
             error_report("zvhd2: cannot write block %" PRIu32 " at offset %"
                          PRIu64 " of '%s': %s", e.block, e.offset,
@@ -371,6 +377,19 @@ zvhd2_co_fill(BlockDriverState *bs, uint32_t in, uint32_t bytes,
     return 0;
 }
 
+/* Takes the footer away, so that nothing takes the image for a good one. */
+static void coroutine_fn GRAPH_RDLOCK
+zvhd2_co_cut_off(BlockDriverState *bs, uint64_t end)
+{
+    int ret = bdrv_co_truncate(bs->file, end, true, PREALLOC_MODE_OFF, 0,
+                               NULL);
+
+    if (ret < 0) {
+        error_report("zvhd2: cannot take the footer of '%s' away: %s; delete "
+                     "the image", bs->filename, strerror(-ret));
+    }
+}
+
 /*
  * A write that cannot be appended means that the caller's disk is not what
  * the image will hold, so the image must not look finished.
@@ -392,15 +411,8 @@ zvhd2_co_refuse(BlockDriverState *bs, int64_t offset)
     qemu_co_mutex_unlock(&w->lock);
 
     if (w->finished) {
-        int ret;
-
         w->finished = false;
-        ret = bdrv_co_truncate(bs->file, w->data_end, true,
-                               PREALLOC_MODE_OFF, 0, NULL);
-        if (ret < 0) {
-            error_report("zvhd2: cannot make '%s' unfinished again: %s; "
-                         "delete it", bs->filename, strerror(-ret));
-        }
+        zvhd2_co_cut_off(bs, w->data_end);
     }
     return -EINVAL;
 }
@@ -690,10 +702,13 @@ zvhd2_co_write_trailer(BlockDriverState *bs, Zvhd2Desc *desc,
     }
     zvhd2_desc_encode(desc, buf);
     ret = zvhd2_co_write_part(bs, "footer", end, ZVHD2_ALIGN, buf);
-    if (ret < 0) {
-        goto out;
+    if (ret == 0) {
+        ret = zvhd2_co_flush_file(bs);
     }
-    ret = zvhd2_co_flush_file(bs);
+    if (ret < 0) {
+        /* some of a footer may be there, and most of it is zeros anyway */
+        zvhd2_co_cut_off(bs, end);
+    }
 out:
     qemu_vfree(buf);
     return ret;
