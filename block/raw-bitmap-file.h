@@ -25,8 +25,9 @@ int raw_bitmap_file_check(const char *path, bool replace, char *err);
  * of the folder.  Its mtime is not older than that of @raw_path (NULL: not
  * wanted; a path that can't be examined is ignored).  Checks @path as above.
  * On any error no file of that name is new or changed (if the very last step
- * fails it is removed), and no temporary file is left.  A process killed in the instant between naming and renaming (only
- * when a file is replaced, or without O_TMPFILE) can leave PATH.<pid>-<n>.tmp.
+ * fails it is removed), and no temporary file is left.  A process killed in
+ * the instant between naming and renaming (only when a file is replaced, or
+ * without O_TMPFILE) can leave PATH.<pid>-<n>.tmp.
  * Returns 0 or -errno with @err filled.
  */
 int raw_bitmap_file_save(const RawBitmap *b, const char *path, bool replace,

@@ -254,7 +254,8 @@ bool raw_bitmap_img_prepare(RawBitmapImg *rb, const char *target_name,
  * The node whose bytes are the file that will be uploaded; NULL with @errp
  * set if the target is not plain bytes from its start to its end.
  */
-static BlockDriverState *find_plain(BlockBackend *target, Error **errp)
+static BlockDriverState *GRAPH_RDLOCK
+find_plain(BlockBackend *target, Error **errp)
 {
     BlockDriverState *bs = bdrv_skip_filters(blk_bs(target));
     const char *format = bs->drv->format_name;

@@ -43,7 +43,7 @@ bool raw_bitmap_layout_equal(const RawBitmapLayout *a,
 
 /* --- from text --- */
 
-/* At least the start of a hostile value goes into the message, made printable */
+/* At least the start of a hostile value goes into the message, printable */
 static void quote(const char *s, size_t len, char out[48])
 {
     size_t n = 0;

@@ -316,7 +316,9 @@ static int check_frame(const RawBitmap *b, const uint8_t *bytes, size_t len,
         return -EINVAL;
     }
     if (!raw_bitmap_all_zero(bytes + end, len - end)) {
-        for (at = end; !bytes[at]; at++) {
+        at = end;
+        while (!bytes[at]) {
+            at++;
         }
         snprintf(err, RAW_BITMAP_ERR_MAX,
                  "byte %zu is 0x%02x, but padding starts at %zu and has to "

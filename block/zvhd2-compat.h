@@ -36,7 +36,8 @@
 #define GRAPH_UNLOCKED
 #define GRAPH_RDLOCK_GUARD()            do { } while (0)
 #define GRAPH_RDLOCK_GUARD_MAINLOOP()   do { } while (0)
-#define WITH_GRAPH_RDLOCK_GUARD()
+#define bdrv_graph_co_rdlock()          do { } while (0)
+#define bdrv_graph_co_rdunlock()        do { } while (0)
 #define bdrv_graph_rdlock_main_loop()   do { } while (0)
 #define bdrv_graph_rdunlock_main_loop() do { } while (0)
 

@@ -249,15 +249,6 @@ zvhd2_co_place(Zvhd2Writer *w, Slot *slot, int compressed, Zvhd2Entry *e)
     return ret;
 }
 
-/* A function of its own: clang follows a lock only to the end of a scope. */
-static int coroutine_fn zvhd2_co_write_record(Slot *slot, const Zvhd2Entry *e)
-{
-    GRAPH_RDLOCK_GUARD();
-
-    return bdrv_co_pwrite(slot->bs->file, e->offset, e->length, slot->record,
-                          0);
-}
-
 /* The life of one full block: compress, place, write. */
 static void coroutine_fn zvhd2_co_slot_entry(void *opaque)
 {
@@ -271,7 +262,10 @@ static void coroutine_fn zvhd2_co_slot_entry(void *opaque)
     ret = zvhd2_co_compress(w, slot);
     ret = zvhd2_co_place(w, slot, ret, &e);
     if (ret == 0) {
-        ret = zvhd2_co_write_record(slot, &e);
+        /* not the guard: clang before 17 takes that for a lock never freed */
+        bdrv_graph_co_rdlock();
+        ret = bdrv_co_pwrite(bs->file, e.offset, e.length, slot->record, 0);
+        bdrv_graph_co_rdunlock();
         if (ret < 0) {
             error_report("zvhd2: cannot write block %" PRIu32 " at offset %"
                          PRIu64 " of '%s': %s", e.block, e.offset,
