@@ -8,6 +8,7 @@
 
 #include "obs-json.h"
 #include "obs-service-error.h"
+#include "obs-text.h"
 
 static ObsResponse *response(guint status, const gchar *body,
                              const gchar *const headers[])
@@ -129,8 +130,8 @@ static void test_bounded(void)
 
 static void test_clean_text(void)
 {
-    g_autofree gchar *cut = obs_service_clean_text("aéé", 5, 4);
-    g_autofree gchar *bad = obs_service_clean_text(" \xff\0x ", 5, 100);
+    g_autofree gchar *cut = obs_text_clean("aéé", 5, 4);
+    g_autofree gchar *bad = obs_text_clean(" \xff\0x ", 5, 100);
 
     g_assert_cmpstr(cut, ==, "aé…");
     g_assert_cmpstr(bad, ==, "\xef\xbf\xbd\xef\xbf\xbdx");

@@ -10,6 +10,7 @@
 #include "obs-ims-codes.h"
 #include "obs-json.h"
 #include "obs-service-error.h"
+#include "obs-text.h"
 
 #define ID_MAX 128
 #define TEXT_MAX 1024
@@ -31,7 +32,7 @@ static gboolean plain_id(const gchar *text)
 static gchar *clean(const gchar *text)
 {
     return text && *text
-           ? obs_service_clean_text(text, strlen(text), TEXT_MAX) : NULL;
+           ? obs_text_clean(text, -1, TEXT_MAX) : NULL;
 }
 
 /* The body as JSON if the answer is 200, else what the service said. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "obs-error.h"
+#include "obs-text.h"
 
 /* Greatest nesting of brackets outside of strings. */
 static guint depth_of(const gchar *text, gsize length)
@@ -66,8 +67,11 @@ JsonNode *obs_json_parse(GBytes *body, const gchar *what, GError **error)
         return NULL;
     }
     if (!json_parser_load_from_data(parser, text, (gssize)length, &local)) {
+        /* The parser quotes what it could not read. */
+        g_autofree gchar *reason = obs_text_clean(local->message, -1, 200);
+
         g_set_error(error, OBS_ERROR, OBS_ERROR_FAILED,
-                    "%s is not valid JSON: %s", what, local->message);
+                    "%s is not valid JSON: %s", what, reason);
         return NULL;
     }
     root = json_parser_get_root(parser);

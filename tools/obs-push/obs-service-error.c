@@ -9,6 +9,7 @@
 
 #include "obs-json.h"
 #include "obs-secret.h"
+#include "obs-text.h"
 #include "obs-xml.h"
 
 #define CODE_MAX 128
@@ -28,33 +29,13 @@ void obs_service_error_free(ObsServiceError *error)
     }
 }
 
-gchar *obs_service_clean_text(const gchar *text, gsize length, gsize max)
-{
-    g_autofree gchar *valid = g_utf8_make_valid(text, (gssize)length);
-    GString *out = g_string_new(NULL);
-
-    for (const gchar *p = valid; *p; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-
-        if (g_unichar_iscntrl(c) || g_unichar_type(c) == G_UNICODE_FORMAT) {
-            c = ' ';
-        }
-        if (out->len + (gsize)g_unichar_to_utf8(c, NULL) > max) {
-            g_string_append(out, "…");
-            break;
-        }
-        g_string_append_unichar(out, c);
-    }
-    return g_strstrip(g_string_free(out, FALSE));
-}
-
 /* Cleaned copy; NULL for NULL and for what is empty then. */
 static gchar *clean(const gchar *text, gsize max)
 {
     g_autofree gchar *out = NULL;
 
     if (text) {
-        out = obs_service_clean_text(text, strlen(text), max);
+        out = obs_text_clean(text, -1, max);
     }
     return out && *out ? g_steal_pointer(&out) : NULL;
 }

@@ -33,7 +33,4 @@ ObsServiceError *obs_service_error_parse(const ObsResponse *response);
 /* "403 AccessDenied: Access Denied (request 0000…)". Free with g_free(). */
 gchar *obs_service_error_text(const ObsServiceError *error);
 
-/* A copy of @text fit for a terminal: at most @max bytes, cleaned. */
-gchar *obs_service_clean_text(const gchar *text, gsize length, gsize max);
-
 #endif

@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "obs-etag.h"
+#include "obs-text.h"
 
 #define UPLOAD_ID_MAX 1024
+#define ERROR_MAX (64 * 1024)   /* as much of an <Error> as is looked at */
 
 /* @path without the root: "Part/ETag". "" for the root itself. */
 typedef gboolean (*ElementFunc)(const gchar *path, const gchar *text,
@@ -31,14 +33,20 @@ typedef struct {
 
 static void bad(GError **error, const gchar *format, ...) G_GNUC_PRINTF(2, 3);
 
+/*
+ * The reason may quote the document, so it is made fit for one line. GMarkup
+ * even quotes single bytes of a longer character.
+ */
 static void bad(GError **error, const gchar *format, ...)
 {
+    g_autofree gchar *raw = NULL;
     g_autofree gchar *text = NULL;
     va_list args;
 
     va_start(args, format);
-    text = g_strdup_vprintf(format, args);
+    raw = g_strdup_vprintf(format, args);
     va_end(args);
+    text = obs_text_clean(raw, -1, 300);
     g_set_error(error, OBS_ERROR, OBS_ERROR_FAILED, "unusable XML answer: %s",
                 text);
 }
@@ -145,6 +153,10 @@ static gboolean walk_document(const gchar *text, gsize length,
         ok = FALSE;
     } else if (length > OBS_XML_MAX_SIZE) {
         bad(&local, "it has more than %d bytes", OBS_XML_MAX_SIZE);
+        ok = FALSE;
+    } else if (!g_utf8_validate(text, (gssize)length, NULL)) {
+        /* GMarkup lets broken names through. */
+        bad(&local, "it is not valid UTF-8");
         ok = FALSE;
     } else {
         ok = g_markup_parse_context_parse(context, text, (gssize)length,
@@ -608,11 +620,14 @@ gboolean obs_xml_parse_error(const gchar *text, gsize length,
                              ObsXmlError *out_error)
 {
     static const gchar *const roots[] = { "Error", NULL };
+    g_autofree gchar *valid = NULL;
     gboolean root_seen;
 
+    /* It may have been cut off in the middle of a letter. */
+    valid = g_utf8_make_valid(text, (gssize)MIN(length, ERROR_MAX));
     memset(out_error, 0, sizeof(*out_error));
-    walk_document(text, length, roots, on_error, out_error, &root_seen,
-                  NULL);
+    walk_document(valid, strlen(valid), roots, on_error, out_error,
+                  &root_seen, NULL);
     return root_seen;
 }
 
