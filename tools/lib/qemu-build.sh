@@ -33,8 +33,8 @@ python_extra() {
        ! [ -r "$tree/pythondeps.toml" ]; then
         return
     fi
-    if ! at_least "${wanted:-0}" "$(/usr/bin/meson --version)" &&
-       ! [ -d "$folder/mesonbuild" ]; then
+    if ! [ -d "$folder/mesonbuild" ] &&
+       ! at_least "${wanted:-0}" "$(/usr/bin/meson --version)"; then
         # The distribution's backport, unpacked beside its own meson, which
         # stays as it is.
         suite=$(. /etc/os-release && echo "$VERSION_CODENAME-backports")
@@ -116,14 +116,17 @@ configure_tree() {
        ! compgen -G "$tree/pc-bios/dtb/*.dtb" >/dev/null; then
         need_packages device-tree-compiler
     fi
-    options=$(configure_options "$tree")
-    key=$(printf '%s\n' "$tree" "$extra" "$options" "$(/usr/bin/meson --version)" \
-        "$(sha256sum <"$tree/configure")")
+    # what the options are made from, rather than the options: configure --help
+    # takes a second, and most runs need no configure
+    key=$(printf '%s\n' "$tree" "$extra" "${FEATURES[*]}" \
+        "$(declare -f configure_options)" "$(stat -Lc '%s %Y' /usr/bin/meson)" \
+        "$(sha256sum <"$tree/configure")" | sha256sum)
     if [ -e "$folder/build.ninja" ] &&
        [ "$key" = "$(cat "$folder/zvhd2-configured" 2>/dev/null)" ]; then
         return
     fi
     say "configuring $(shown "$folder")"
+    options=$(configure_options "$tree")
     rm -rf "$folder"
     mkdir -p "$folder"
     # shellcheck disable=SC2086  # options have no blanks
