@@ -142,7 +142,8 @@ static void test_json_refused(void)
     g_autofree gchar *deep = g_strnfill(1000000, '[');
     g_autofree gchar *big = g_strnfill(OBS_JSON_MAX_SIZE + 1, ' ');
     const gchar *const bad[] = {
-        "", "{", "nonsense", "\"\xff\"", deep, big, " ",
+        "", "{", "nonsense", "[\"\xff\"]", deep, big, " ", "7", "\"x\"",
+        "8[]", "[]8", "{}{}", "[}", "]", "{\"a\":\"}", "[1,]]",
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {

@@ -10,11 +10,15 @@
 #include "obs-error.h"
 #include "obs-text.h"
 
-/* Greatest nesting of brackets outside of strings. */
-static guint depth_of(const gchar *text, gsize length)
+/*
+ * NULL if @text is one object or array that is not nested too deep, else what
+ * is wrong. json-glib recurses, and of several values in a row it takes the
+ * last one and leaks the others.
+ */
+static const gchar *check_outline(const gchar *text, gsize length)
 {
-    guint depth = 0, deepest = 0;
-    gboolean quoted = FALSE;
+    guint depth = 0;
+    gboolean quoted = FALSE, seen = FALSE;
 
     for (gsize i = 0; i < length; i++) {
         if (quoted) {
@@ -23,22 +27,31 @@ static guint depth_of(const gchar *text, gsize length)
             } else if (text[i] == '"') {
                 quoted = FALSE;
             }
+        } else if (text[i] == '{' || text[i] == '[') {
+            if (depth == 0 && seen) {
+                return "has more than one value";
+            }
+            if (depth == OBS_JSON_MAX_DEPTH) {
+                return "is nested too deep";
+            }
+            seen = TRUE;
+            depth++;
+        } else if (depth == 0 && !g_ascii_isspace(text[i])) {
+            return "is not valid JSON";
         } else if (text[i] == '"') {
             quoted = TRUE;
-        } else if (text[i] == '{' || text[i] == '[') {
-            deepest = MAX(deepest, ++depth);
-        } else if ((text[i] == '}' || text[i] == ']') && depth) {
+        } else if (text[i] == '}' || text[i] == ']') {
             depth--;
         }
     }
-    return deepest;
+    return seen && depth == 0 ? NULL : "is not valid JSON";
 }
 
 JsonNode *obs_json_parse(GBytes *body, const gchar *what, GError **error)
 {
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autoptr(GError) local = NULL;
-    const gchar *text = NULL;
+    const gchar *text = NULL, *problem;
     gsize length = 0;
     JsonNode *root;
 
@@ -55,10 +68,10 @@ JsonNode *obs_json_parse(GBytes *body, const gchar *what, GError **error)
                     "plausible", what, length);
         return NULL;
     }
-    if (depth_of(text, length) > OBS_JSON_MAX_DEPTH) {
-        g_set_error(error, OBS_ERROR, OBS_ERROR_FAILED,
-                    "%s is nested deeper than %d levels", what,
-                    OBS_JSON_MAX_DEPTH);
+    problem = check_outline(text, length);
+    if (problem) {
+        g_set_error(error, OBS_ERROR, OBS_ERROR_FAILED, "%s %s", what,
+                    problem);
         return NULL;
     }
     if (!g_utf8_validate(text, (gssize)length, NULL)) {
