@@ -24,7 +24,7 @@ typedef struct Candidate {
     RawBitmapLayout layout;
     unsigned pad_rank;      /* 0 best */
     unsigned loose;         /* non-zero header bytes that no field explains */
-    unsigned unaligned;     /* per field: 0 at a multiple of 4, 1 of 2, 2 else */
+    unsigned unaligned;     /* sum of misalignment() of the fields */
     unsigned width;         /* of all fields together */
 } Candidate;
 
@@ -38,6 +38,7 @@ typedef struct Search {
     const RawBitmapPair *pair;
     unsigned pair_num;
     size_t header_max;      /* longest header that all files have room for */
+    size_t *used;           /* [pair_num]: from here on the file is zero */
     Body *body;             /* [pair_num] */
     Candidate *found;
     unsigned found_num;
@@ -196,6 +197,15 @@ static void find_matches(Split *t)
     }
 }
 
+/* Formats that people design have their numbers at multiples of their size */
+static unsigned misalignment(const RawBitmapField *f)
+{
+    if (f->offset % f->width == 0) {
+        return 0;
+    }
+    return f->offset % 4 == 0 ? 1 : f->offset % 2 == 0 ? 2 : 3;
+}
+
 /* The chosen fields; what is left has to be the same in every file */
 static void try_split(Split *t)
 {
@@ -209,7 +219,7 @@ static void try_split(Split *t)
             n < t->chosen_num ? &t->match[t->chosen[n]] : NULL;
 
         if (f && f->offset == at) {
-            c.unaligned += at % 2 ? 2 : at % 4 ? 1 : 0;
+            c.unaligned += misalignment(f);
             c.width += f->width;
             l->field[n++] = *f;
             at += f->width;
@@ -350,9 +360,8 @@ static bool bits_follow(const Search *s, size_t header_len)
         const Body *b = &s->body[i];
 
         if (p->mf_len < header_len || p->mf_len - header_len < b->len ||
-            memcmp(p->mf + header_len, b->bits, b->len) ||
-            !raw_bitmap_all_zero(p->mf + header_len + b->len,
-                                 p->mf_len - header_len - b->len)) {
+            header_len + b->len < s->used[i] ||
+            memcmp(p->mf + header_len, b->bits, b->len)) {
             return false;
         }
     }
@@ -391,36 +400,52 @@ static void note_nearest(Search *s, const RawBitmapLayout *l)
     }
 }
 
-static int try_bits(Search *s, uint32_t granularity, bool msb_first,
-                    bool set_means_zero)
+static void try_headers(Search *s, RawBitmapLayout *l)
 {
-    RawBitmapLayout l;
-    int ret;
+    unsigned fits = 0;
 
-    raw_bitmap_layout_init(&l);
-    l.granularity = granularity;
-    l.msb_first = msb_first;
-    l.set_means_zero = set_means_zero;
-    l.pad = 1;
-    ret = make_bodies(s, &l);
-    if (ret == 0) {
-        for (uint32_t h = 0, n = 0; h <= s->header_max; h++) {
-            if (!bits_follow(s, h)) {
-                continue;
-            }
-            if (n++ == HEADERS_MAX) {
-                s->truncated = true;    /* bits that are all the same */
-                break;
-            }
-            l.header_len = h;
-            try_pads(s, &l);
+    for (uint32_t h = 0; h <= s->header_max; h++) {
+        if (!bits_follow(s, h)) {
+            continue;
         }
-        l.header_len = 0;
-        note_nearest(s, &l);
-        l.pad = RAW_BITMAP_PAD_DEFAULT;
-        note_nearest(s, &l);
+        if (fits++ == HEADERS_MAX) {
+            s->truncated = true;        /* bits that are all the same */
+            return;
+        }
+        l->header_len = h;
+        try_pads(s, l);
     }
-    free_bodies(s);
+}
+
+static void try_nearest(Search *s, RawBitmapLayout *l)
+{
+    note_nearest(s, l);
+    l->pad = RAW_BITMAP_PAD_DEFAULT;
+    note_nearest(s, l);
+}
+
+/* Calls @test for each way to write bits, with the bodies made for it */
+static int each_way(Search *s, void (*test)(Search *s, RawBitmapLayout *l))
+{
+    int ret = 0;
+
+    for (uint32_t g = RAW_BITMAP_GRANULARITY_MIN;
+         ret == 0 && g <= RAW_BITMAP_GRANULARITY_MAX; g *= 2) {
+        for (unsigned way = 0; ret == 0 && way < 4; way++) {
+            RawBitmapLayout l;
+
+            raw_bitmap_layout_init(&l);
+            l.granularity = g;
+            l.msb_first = way & 1;
+            l.set_means_zero = way & 2;
+            l.pad = 1;
+            ret = make_bodies(s, &l);
+            if (ret == 0) {
+                test(s, &l);
+            }
+            free_bodies(s);
+        }
+    }
     return ret;
 }
 
@@ -453,76 +478,21 @@ static int take_result(Search *s)
     return 0;
 }
 
-/* --- which sample would tell --- */
+/* --- all of it --- */
 
-/* Stands for the file that the layout makes of the sample, 0 if it can't */
-static int sample_outcome(const RawBitmapSample *sample,
-                          const RawBitmapLayout *l, uint64_t *outcome)
+static void look_at_files(Search *s)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);   /* FNV-1a */
-    char err[RAW_BITMAP_ERR_MAX];
-    uint64_t len;
-    uint8_t *bytes;
-    RawBitmap *b;
-    int ret = raw_bitmap_new(l, sample->size, &b, err);
+    for (unsigned i = 0; i < s->pair_num; i++) {
+        const RawBitmapPair *p = &s->pair[i];
 
-    if (ret == -ENOMEM) {
-        return ret;
-    }
-    if (ret < 0) {
-        *outcome = 0;
-        return 0;
-    }
-    for (unsigned i = 0; i < sample->extent_num; i++) {
-        raw_bitmap_mark(b, sample->extent[i].offset,
-                        sample->extent[i].length);
-    }
-    len = raw_bitmap_file_size(b);
-    bytes = malloc(len);
-    if (bytes) {
-        raw_bitmap_encode(b, bytes);
-        for (uint64_t i = 0; i < len; i++) {
-            hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+        if (p->mf_len < s->header_max) {
+            s->header_max = p->mf_len;
         }
-        *outcome = hash ^ len;
-    }
-    raw_bitmap_free(b);
-    free(bytes);
-    return bytes ? 0 : -ENOMEM;
-}
-
-static int choose_sample(RawBitmapFit *fit)
-{
-    unsigned n = fit->equal_num > 1 ? fit->equal_num : fit->layout_num;
-    unsigned best = 1;
-
-    fit->sample = -1;
-    for (unsigned i = 0; n > 1 && i < raw_bitmap_sample_count(); i++) {
-        uint64_t seen[RAW_BITMAP_FIT_MAX];
-        unsigned different = 0;
-
-        for (unsigned k = 0; k < n; k++) {
-            uint64_t outcome;
-            unsigned at = 0;
-            int ret = sample_outcome(raw_bitmap_sample(i), &fit->layout[k],
-                                     &outcome);
-
-            if (ret < 0) {
-                return ret;
-            }
-            while (at < different && seen[at] != outcome) {
-                at++;
-            }
-            if (at == different) {
-                seen[different++] = outcome;
-            }
-        }
-        if (different > best) {
-            best = different;
-            fit->sample = i;
+        s->used[i] = p->mf_len;
+        while (s->used[i] > 0 && !p->mf[s->used[i] - 1]) {
+            s->used[i]--;
         }
     }
-    return 0;
 }
 
 int raw_bitmap_fit(const RawBitmapPair *pair, unsigned pair_num,
@@ -535,28 +505,23 @@ int raw_bitmap_fit(const RawBitmapPair *pair, unsigned pair_num,
     memset(fit, 0, sizeof(*fit));
     fit->sample = -1;
     fit->nearest_diffs = UINT64_MAX;
-    for (unsigned i = 0; i < pair_num; i++) {
-        if (pair[i].mf_len < s.header_max) {
-            s.header_max = pair[i].mf_len;
-        }
-    }
+    s.used = calloc(pair_num, sizeof(s.used[0]));
     s.body = calloc(pair_num, sizeof(s.body[0]));
     s.found = calloc(FOUND_MAX, sizeof(s.found[0]));
-    if (s.body && s.found) {
-        ret = 0;
-        for (uint32_t g = RAW_BITMAP_GRANULARITY_MIN;
-             ret == 0 && g <= RAW_BITMAP_GRANULARITY_MAX; g *= 2) {
-            for (unsigned way = 0; ret == 0 && way < 4; way++) {
-                ret = try_bits(&s, g, way & 1, way & 2);
-            }
+    if (s.used && s.body && s.found) {
+        look_at_files(&s);
+        ret = each_way(&s, try_headers);
+        if (ret == 0 && s.found_num == 0) {
+            ret = each_way(&s, try_nearest);
         }
     }
     if (ret == 0) {
         ret = take_result(&s);
     }
     if (ret == 0) {
-        ret = choose_sample(fit);
+        ret = raw_bitmap_fit_weigh(fit);
     }
+    free(s.used);
     free(s.body);
     free(s.found);
     if (ret < 0) {

@@ -56,7 +56,8 @@ typedef struct RawBitmapFit {
     bool truncated;             /* there are more than are listed */
     /*
      * Sample that tells most of the equally plausible ones apart (of all, if
-     * there is a best one); -1: all samples come out the same.
+     * there is a best one); -1: there is only one.  Layouts that no sample
+     * would tell from the first are not listed.
      */
     int sample;
     /* If none fits: the closest one without header, over all pairs */
@@ -72,6 +73,13 @@ typedef struct RawBitmapFit {
  */
 int raw_bitmap_fit(const RawBitmapPair *pair, unsigned pair_num,
                    RawBitmapFit *fit);
+
+/*
+ * The last step of raw_bitmap_fit(): sets @fit->sample and drops the layouts
+ * that no sample would tell from the first.  Returns 0 or -ENOMEM.
+ */
+int raw_bitmap_fit_weigh(RawBitmapFit *fit);
+
 void raw_bitmap_fit_clear(RawBitmapFit *fit);
 
 #endif /* RAW_BITMAP_FIT_H */

@@ -11,7 +11,7 @@
 #include "obs-error.h"
 #include "raw-bitmap-fit.h"
 
-#define SHOWN_MAX 8u
+#define SHOWN_MAX 20u
 
 typedef struct {
     guint num;
@@ -164,7 +164,7 @@ static gboolean answer(const RawBitmapFit *fit, const char *const *mf_paths,
     if (fit->layout_num == 0) {
         return none_fits(fit, mf_paths, error);
     }
-    if (fit->equal_num > 1 && fit->sample >= 0) {
+    if (fit->equal_num > 1) {
         return cannot_tell(fit, mf_paths, watch, error);
     }
     *out = fit->layout[0];
@@ -172,12 +172,9 @@ static gboolean answer(const RawBitmapFit *fit, const char *const *mf_paths,
     if (fit->layout_num > 1) {
         show_layouts(watch, "less plausible, but not excluded", fit, 1,
                      fit->layout_num);
-        if (fit->sample >= 0) {
-            obs_event_text(watch ? watch->events : NULL, OBS_EVENT_NOTE,
-                           "fit", "the sample %s would exclude them "
-                           "(--samples)",
-                           raw_bitmap_sample(fit->sample)->name);
-        }
+        obs_event_text(watch ? watch->events : NULL, OBS_EVENT_NOTE, "fit",
+                       "the sample %s would exclude most of them "
+                       "(--samples)", raw_bitmap_sample(fit->sample)->name);
     }
     return TRUE;
 }

@@ -14,7 +14,7 @@
 #define UNIT_SIZE (4 * 1024 * 1024)
 /* Data shows in the first bytes of a block nearly always, so that little is
  * read first; a block that begins with zeros is read in larger pieces */
-#define FIRST_READ (64 * 1024)
+#define FIRST_READ (16 * 1024)
 #define NEXT_READ (512 * 1024)
 #define MIN_THREADS 4u
 #define MAX_THREADS 16u
