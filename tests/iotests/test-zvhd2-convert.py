@@ -105,7 +105,7 @@ class Contents(ConvertCase):
     def test_random_disks(self):
         """Sizes, patterns and options by chance; the seed is told."""
         seed = random.Random().getrandbits(32)
-        for n in range(3 if qemutest.QUICK else 10):
+        for n in range(3 if qemutest.QUICK else 8):
             rng = random.Random(f'{seed} {n}')
             size = rng.choice((rng.randrange(1, 200), rng.randrange(1, 65536),
                                rng.randrange(1, 200000))) * 512
@@ -295,7 +295,7 @@ class Measure(ConvertCase):
 
     def test_bound_always_holds(self):
         seed = random.Random().getrandbits(32)
-        for n in range(3 if qemutest.QUICK else 8):
+        for n in range(2 if qemutest.QUICK else 6):
             rng = random.Random(f'{seed} {n}')
             size = rng.randrange(0, 60000) * 512
             cluster = rng.choice((1, 2, 4))
@@ -316,15 +316,14 @@ class Measure(ConvertCase):
 
     def test_noise_in_every_block(self):
         rng = random.Random(11)
-        for method in ('zstd', 'zlib'):
-            for mib in (1, 32):
-                opts = ['-o', f'cluster_size={mib}M,compression_type={method}']
-                raw = qemutest.make_raw(self.path('r.raw'), 33 * MIB,
-                                        [(0, rng.randbytes(33 * MIB))])
-                bound = self.required('-f', 'raw', *opts, raw)
-                self.convert(raw, self.z, *opts, src_fmt='raw')
-                self.assertLessEqual(os.path.getsize(self.z),
-                                     bound['required'])
+        size = 33 * MIB + 512
+        raw = qemutest.make_raw(self.path('r.raw'), size,
+                                [(0, rng.randbytes(size))])
+        for method, mib in (('zstd', 1), ('zlib', 2), ('zstd', 32)):
+            opts = ['-o', f'cluster_size={mib}M,compression_type={method}']
+            bound = self.required('-f', 'raw', *opts, raw)
+            self.convert(raw, self.z, *opts, src_fmt='raw')
+            self.assertLessEqual(os.path.getsize(self.z), bound['required'])
 
     def test_by_size_alone(self):
         for size in (0, 512, GIB, 64 * GIB + 512, 3 * TIB):
@@ -373,10 +372,9 @@ class Memory(ConvertCase):
                 f.write((piece + n.to_bytes(8, 'big') * 512) * 128)
         self.assertEqual(os.path.getsize(raw), 2 * GIB)
         self.bounded('convert', '-f', 'raw', '-O', 'zvhd2', raw, self.z)
-        self.bounded('convert', '-W', '-m', '16', '-f', 'raw', '-O', 'zvhd2',
-                     raw, self.z)
-        self.bounded('convert', '-f', 'zvhd2', '-O', 'raw', self.z,
-                     self.path('back'))
+        os.unlink(raw)
+        self.bounded('convert', '-m', '16', '-f', 'zvhd2', '-O', 'raw',
+                     self.z, self.path('back'))
 
 
 if __name__ == '__main__':

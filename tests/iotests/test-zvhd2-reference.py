@@ -63,7 +63,7 @@ class OwnImages(Scratch):
     def test_accepts_what_it_writes(self):
         for method in ref.METHODS:
             for sparse in (False, True):
-                for mib in (1, 2, 4, 8, 16, 32):
+                for mib in (1, 2, 8, 32) if method == 'zstd' else (2, 4):
                     with self.subTest(method=method, sparse=sparse, mib=mib):
                         ref.make(self.file, 100 * mib * MIB + 512,
                                  {0: b'a', 50: os.urandom(5000), 100: b'z'},
@@ -106,7 +106,7 @@ class OwnImages(Scratch):
         ref.make(self.file, 5 * MIB, {0: b'first', 2: b'last'})
         with open(self.file, 'rb') as f:
             good = f.read()
-        for at in list(range(0, 512, 3)) + list(range(512, len(good), 997)):
+        for at in list(range(0, 512, 5)) + list(range(512, len(good), 5003)):
             with open(self.file, 'wb') as f:
                 f.write(zvhd2hostile.flip(good, at))
             self.assertNotEqual(ref.check(self.file), [], f'byte {at}')

@@ -12,6 +12,7 @@ when  'open'   opening is refused
 import dataclasses
 import struct
 import typing
+import zlib
 
 import zvhd2ref as ref
 from zvhd2ref import GIB, MIB, PAGE, Draft
@@ -272,15 +273,25 @@ def a_block(n=2 * MIB, text=b'three'):
     return text.ljust(n, b'\0')
 
 
-def unstated(data):
-    """A zstd frame that does not tell its content size: raw blocks by hand."""
-    out = struct.pack('<IBB', 0xfd2fb528, 0, 0x58)
-    pieces = [data[i:i + 65536] for i in range(0, len(data), 65536)]
-    for n, piece in enumerate(pieces):
-        last = n == len(pieces) - 1
-        # RLE block: 3 bytes of header, one byte of data
-        out += (len(piece) << 3 | 1 << 1 | last).to_bytes(3, 'little') + b'x'
-    return out
+def zstd_bomb(length, stated=None):
+    """A zstd frame of 'x' by hand, so that the test needs no memory for it.
+
+    stated: the content size that its header tells; None: nothing.
+    """
+    head = struct.pack('<I', 0xfd2fb528)
+    if stated is None:
+        head += bytes([0x00, 0x58])             # window of 2 MiB
+    else:
+        head += bytes([0xc0, 0x58]) + struct.pack('<Q', stated)
+    rle = (65536 << 3 | 1 << 1).to_bytes(3, 'little') + b'x'
+    last = (65536 << 3 | 1 << 1 | 1).to_bytes(3, 'little') + b'x'
+    return head + rle * (length // 65536 - 1) + last
+
+
+def zlib_bomb(length):
+    z = zlib.compressobj(1)
+    data = b''.join(z.compress(bytes(MIB)) for _ in range(length // MIB))
+    return data + z.flush(zlib.Z_SYNC_FLUSH)
 
 
 for name, data in {
@@ -292,7 +303,10 @@ for name, data in {
         'a block and a byte': lambda: ref.zstd_compress(
             a_block(2 * MIB + 1)),
         'two blocks': lambda: ref.zstd_compress(a_block(4 * MIB)),
-        '256 MiB': lambda: ref.zstd_compress(bytes(256 * MIB)),
+        '256 MiB': lambda: zstd_bomb(256 * MIB, 256 * MIB),
+        '256 MiB that claim to be a block': lambda: zstd_bomb(256 * MIB,
+                                                              2 * MIB),
+        'half a block that claims to be one': lambda: zstd_bomb(MIB, 2 * MIB),
         'zlib in a zstd image': lambda: ref.zlib_compress(a_block()),
         'frame cut off': lambda: ref.zstd_compress(
             a_block(text=bytes(range(256)) * 20))[:-40],
@@ -301,8 +315,8 @@ for name, data in {
             ref.zstd_compress(a_block()) + ref.zstd_compress(b'more')),
         'empty frame': lambda: ref.zstd_compress(b''),
         'skippable frame': lambda: struct.pack('<II', 0x184d2a50, 8) + b'8' * 8,
-        'unstated size, 64 blocks': lambda: unstated(bytes(128 * MIB)),
-        'unstated size, short': lambda: unstated(bytes(MIB)),
+        'unstated size, 64 blocks': lambda: zstd_bomb(128 * MIB),
+        'unstated size, short': lambda: zstd_bomb(MIB),
         'dictionary wanted': lambda: struct.pack(
             '<IBI', 0xfd2fb528, 0x23, 99) + b'\1\1\0\0x',
         }.items():
@@ -314,7 +328,7 @@ for name, data in {
             a_block(2 * MIB - 1)),
         'a block and a byte': lambda: ref.zlib_compress(
             a_block(2 * MIB + 1)),
-        '256 MiB': lambda: ref.zlib_compress(bytes(256 * MIB)),
+        '256 MiB': lambda: zlib_bomb(256 * MIB),
         'zstd in a zlib image': lambda: ref.zstd_compress(a_block()),
         'finished short stream': lambda: ref.zlib_compress(
             a_block(MIB), finish=True),
