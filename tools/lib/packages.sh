@@ -86,10 +86,23 @@ PACKAGES_DEMO=(
     python3
 )
 
-# for tools/bench
+# for tools/bench; its disks and servers install what they are made from
 PACKAGES_BENCH=(
-    "${PACKAGES_DEMO[@]}"
+    awscli
+    e2fsprogs
+    fdisk
+    gcc
+    gnuplot-nox
+    libc6-dev
+    libs3-2
+    libssl-dev
+    mmdebstrap
     openssl
+    python3
+    rclone
+    s3cmd
+    time
+    util-linux
     zstd
 )
 

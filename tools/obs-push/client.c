@@ -757,7 +757,8 @@ gboolean obs_client_probe(ObsClient *client, const char *bucket,
     spec.request = obs_client_request(client, OBS_METHOD_HEAD, bucket, NULL);
     obs_pairs_add(spec.request->query, "apiversion", NULL);
     reply = obs_client_call_sync(client, &spec);
-    if (obs_reply_status(reply) == 0 || obs_reply_status(reply) >= 500) {
+    if (obs_reply_status(reply) == 0 || obs_reply_status(reply) >= 500 ||
+        obs_reply_status(reply) / 100 == 3) {
         return obs_reply_check(reply, error);
     }
     /* Whatever the status is: only the header says OBS. */
