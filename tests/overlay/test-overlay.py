@@ -430,7 +430,9 @@ class Shell(unittest.TestCase):
         result = run('bash', '-c', 'set -eu -o pipefail\n'
                      
                      f'. {TOP}/tools/lib/packages.sh\n'
-                     f'. {TOP}/tools/lib/apt-source.sh\n' + text,
+                     f'. {TOP}/tools/lib/apt-source.sh\n'
+                     f'. {TOP}/tools/lib/qemu-fetch.sh\n'
+                     f'SOURCES={self.tmp}/src\n' + text,
                      env=dict(os.environ, **environment))
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
@@ -543,6 +545,35 @@ Signed-By: /k.gpg
         self.assertRegex(asked[0], '^apt-get .*update$')
         self.assertRegex(asked[1], '^env .*apt-get .*install .*'
                                    ' make xz-utils$')
+
+    def default(self, showsrc):
+        self.fake('apt-cache', 'case $1 in\n'
+                  f'showsrc) {showsrc} ;;\n'
+                  'policy) echo "  Candidate: 1:7.2+dfsg-7+deb12u18" ;;\n'
+                  'esac\n')
+        self.fake('id', 'echo 0\n')
+        self.fake('apt-get', f'echo "$*" >>{self.tmp}/log\n')
+        return self.shell('default_version', APT_ETC=self.tmp,
+                          PATH=f'{self.tmp}/bin:/usr/bin:/bin').strip()
+
+    def test_default_is_what_binaries_would_come_from(self):
+        versions = ['1:10.0.2+ds-2~bpo12+1', '1:7.2+dfsg-7+deb12u15',
+                    '1:7.2+dfsg-7+deb12u18']
+        self.assertEqual(self.default('; '.join(
+            f'echo "Version: {v}"' for v in versions)), '7.2')
+        # kept: the next run does not ask
+        self.assertEqual(self.default('exit 100'), '7.2')
+
+    def test_deb_src_is_enabled_where_there_is_none(self):
+        write(self.tmp + '/sources.list', 'deb http://m/debian bookworm main\n')
+        # apt has no source before its lists are read anew
+        known = f'[ -e {self.tmp}/log ] || exit 100; echo "Version: 7.2-1"'
+        os.makedirs(self.tmp + '/sources.list.d')
+        self.assertEqual(self.default(known), '7.2')
+        self.assertEqual(
+            read(self.tmp + '/sources.list.d/zvhd2-deb-src.list'),
+            'deb-src http://m/debian bookworm main\n')
+        self.assertEqual(read(self.tmp + '/log'), '-q -q update\n')
 
     def test_versions(self):
         for version, upstream in (('1:7.2+dfsg-7+deb12u18', '7.2'),

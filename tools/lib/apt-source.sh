@@ -195,7 +195,8 @@ private_apt_reason() {
 
 # source_versions PACKAGE: Debian versions in the lists seen, newest first
 source_versions() {
-    apt-cache showsrc --only-source "$1" 2>/dev/null |
+    # apt-cache fails where there is no deb-src entry: that is no version
+    { apt-cache showsrc --only-source "$1" 2>/dev/null || true; } |
         sed -n 's/^Version: //p' | sort -Vru
 }
 
