@@ -4,14 +4,15 @@
  * and the functions that cross files
  *
  *   zvhd2.c         open, close, information, block status, driver table
- *   zvhd2-read.c    record -> expanded block, cache, preadv
- *   zvhd2-write.c   block -> compressed record, in order; finishing an image
+ *   zvhd2-expand.c  record -> expanded block
+ *   zvhd2-read.c    cache, guest reads
+ *   zvhd2-write.c   guest writes; see zvhd2-write.h for what is below it
  *   zvhd2-create.c  creation options, new images, measure
- *   zvhd2-check.c   qemu-img check and repair
+ *   zvhd2-check.c   qemu-img check; see zvhd2-check.h for what is below it
  *
- * An image is open in one of three ways: for reading (map is set), for being
- * written (writer is set; only an image that has nothing but its header can
- * be), or for being checked (BDRV_O_CHECK: perhaps neither).
+ * An image is open in one of three ways: for reading (reader and cache are
+ * set), for being written (writer is set; only an image that has nothing but
+ * its header can be), or for being checked (BDRV_O_CHECK: none is set).
  */
 #ifndef BLOCK_ZVHD2_DRIVER_H
 #define BLOCK_ZVHD2_DRIVER_H
@@ -22,6 +23,7 @@
 #include "zvhd2-map.h"
 
 typedef struct Zvhd2Reader Zvhd2Reader;
+typedef struct Zvhd2Cache Zvhd2Cache;
 typedef struct Zvhd2Writer Zvhd2Writer;
 
 /*
@@ -50,6 +52,7 @@ typedef struct BDRVZvhd2State {
     bool exact_size;            /* runtime option guest-size=exact */
 
     Zvhd2Reader *reader;        /* NULL unless the image can be read */
+    Zvhd2Cache *cache;          /* likewise */
     Zvhd2Writer *writer;        /* NULL unless the image is to be written */
 } BDRVZvhd2State;
 
@@ -58,14 +61,13 @@ typedef struct BDRVZvhd2State {
 /* Number of threads to use when the user gave @threads (0: not given) */
 unsigned zvhd2_threads(unsigned threads);
 
-/* --- zvhd2-read.c --- */
+/* --- zvhd2-expand.c --- */
 
 /*
- * @s: descriptor and options are set.  @map, with its bitmap set, passes into
- * the reader's ownership and is freed with it; NULL if the reader is only for
- * zvhd2_co_verify().
+ * @map, with its bitmap set, passes into the reader's ownership and is freed
+ * with it; NULL if the reader is only for zvhd2_co_verify().
  */
-Zvhd2Reader *zvhd2_reader_new(const BDRVZvhd2State *s, Zvhd2Map *map);
+Zvhd2Reader *zvhd2_reader_new(unsigned threads, Zvhd2Map *map);
 void zvhd2_reader_free(Zvhd2Reader *r);         /* NULL is fine */
 
 /* The map for lookups that need only the bitmap */
@@ -75,18 +77,31 @@ const Zvhd2Map *zvhd2_reader_map(const Zvhd2Reader *r);
 unsigned zvhd2_reader_parallel(const Zvhd2Reader *r);
 
 /*
+ * Gets @block expanded into @dst, which is as large as a block.  Returns 0 or
+ * -errno; what is wrong with a block is reported once.
+ */
+int coroutine_fn GRAPH_RDLOCK
+zvhd2_co_expand(BlockDriverState *bs, uint32_t block, uint8_t *dst);
+
+/*
  * Reads the record at @e and expands it, into nowhere.  Returns 0, -EINVAL
  * if it breaks a rule (@f is filled), or another -errno.
  */
 int coroutine_fn GRAPH_RDLOCK
 zvhd2_co_verify(BlockDriverState *bs, const Zvhd2Entry *e, Zvhd2Finding *f);
 
+/* --- zvhd2-read.c --- */
+
+/* @size: bytes of expanded blocks to keep; a few blocks are kept anyway. */
+Zvhd2Cache *zvhd2_cache_new(uint64_t size, uint32_t block_size);
+void zvhd2_cache_free(Zvhd2Cache *cache);       /* NULL is fine */
+
 int coroutine_fn GRAPH_RDLOCK
 zvhd2_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
                      QEMUIOVector *qiov, size_t qiov_offset,
                      BdrvRequestFlags flags);
 
-/* --- zvhd2-write.c --- */
+/* --- zvhd2-write.c, and the trailer --- */
 
 /*
  * Makes @s ready for writing the image whose header is in s->desc.

@@ -1,39 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ZVHD2 block driver: from records to what the guest reads
+ * ZVHD2 block driver: from expanded blocks to what the guest reads
  *
  * A block is compressed as a whole, so the least that a read can cost is to
  * expand one.  Reads of whole blocks into one piece of memory, which is what
  * qemu-img convert does, expand right into the caller's buffer.  All others
  * go through a small cache of expanded blocks: small sequential reads expand
  * a block once, and concurrent readers of a block wait for the first of them.
- *
- * Records are read and expanded by a bounded number of expanders; each has a
- * buffer for a record and a codec.  Expanding runs in the thread pool.
  */
 #include "zvhd2-driver.h"
 #include "block/aio_task.h"
-#include "qemu/error-report.h"
 #include "qemu/memalign.h"
-#include "qemu/units.h"
-
-/* Damaged blocks to report; a badly damaged image should not flood stderr */
-#define MAX_REPORTS 32
-
-/* Expanders per thread: some wait for the file while others expand */
-#define EXPANDERS_PER_THREAD 2
-#define SPARE_EXPANDERS 2
 
 #define MIN_CACHED_BLOCKS 2
-#define MIN_RECORD_BUFFER (64 * KiB)
-
-typedef struct Expander {
-    Zvhd2Codec *codec;
-    uint8_t *record;
-    uint32_t cap;               /* bytes allocated at @record */
-    uint8_t *scratch;           /* a block; for verifying only */
-    QSLIST_ENTRY(Expander) next;
-} Expander;
 
 typedef struct CachedBlock {
     uint32_t block;
@@ -44,281 +23,22 @@ typedef struct CachedBlock {
     QTAILQ_ENTRY(CachedBlock) next;
 } CachedBlock;
 
-struct Zvhd2Reader {
-    /* constant */
-    unsigned max_expanders;
-    unsigned max_blocks;
+struct Zvhd2Cache {
+    unsigned max_blocks;        /* constant */
 
-    /*
-     * Covers everything below.  What needs only the bitmap of @map may be
-     * asked without it: the bitmap does not change.
-     */
-    CoMutex lock;
-    Zvhd2Map *map;
-    QSLIST_HEAD(, Expander) free_expanders;
-    unsigned expanders;
-    CoQueue expander_freed;
-    QTAILQ_HEAD(, CachedBlock) cache;   /* most recently used first */
+    CoMutex lock;               /* covers everything below */
+    QTAILQ_HEAD(, CachedBlock) lru;     /* most recently used first */
     unsigned blocks;
-    CoQueue cache_changed;      /* a block became ready or unused */
-    GHashTable *reported;       /* numbers of the blocks */
+    CoQueue changed;            /* a block became ready or unused */
 };
 
-/* --- expanding one block --- */
+/* --- the cache; the caller holds its lock --- */
 
-typedef struct ExpandJob {
-    Expander *x;
-    Zvhd2Entry e;
-    uint32_t block_size;
-    uint8_t *dst;
-    Zvhd2Finding finding;       /* set if the result is -EINVAL */
-} ExpandJob;
-
-/* Runs in a thread of the pool. */
-static int expand_record(void *opaque)
-{
-    ExpandJob *job = opaque;
-    Zvhd2Record r;
-    int ret;
-
-    if (!zvhd2_record_check(job->x->record, job->e.length, job->e.offset,
-                            job->e.block, job->block_size, &r,
-                            &job->finding)) {
-        return -EINVAL;
-    }
-    ret = zvhd2_expand(job->x->codec, job->dst, job->block_size,
-                       job->x->record + ZVHD2_RECORD_HEAD, r.size);
-    if (ret == -EINVAL) {
-        zvhd2_broken(&job->finding, ZVHD2_R24_EXPAND,
-                     job->e.offset + ZVHD2_RECORD_HEAD, job->e.block, 0, 0);
-    }
-    return ret;
-}
-
-static void expander_free(Expander *x)
-{
-    qemu_vfree(x->record);
-    qemu_vfree(x->scratch);
-    zvhd2_codec_free(x->codec);
-    g_free(x);
-}
-
-static Expander *coroutine_fn zvhd2_co_get_expander(BDRVZvhd2State *s)
-{
-    Zvhd2Reader *r = s->reader;
-    Expander *x;
-
-    QEMU_LOCK_GUARD(&r->lock);
-    while (QSLIST_EMPTY(&r->free_expanders) &&
-           r->expanders == r->max_expanders) {
-        qemu_co_queue_wait(&r->expander_freed, &r->lock);
-    }
-    x = QSLIST_FIRST(&r->free_expanders);
-    if (x) {
-        QSLIST_REMOVE_HEAD(&r->free_expanders, next);
-        return x;
-    }
-    x = g_new0(Expander, 1);
-    x->codec = zvhd2_codec_new(s->desc.method, 0);
-    if (!x->codec) {
-        expander_free(x);
-        return NULL;
-    }
-    r->expanders++;
-    return x;
-}
-
-static void coroutine_fn zvhd2_co_put_expander(Zvhd2Reader *r, Expander *x)
-{
-    QEMU_LOCK_GUARD(&r->lock);
-    QSLIST_INSERT_HEAD(&r->free_expanders, x, next);
-    qemu_co_queue_next(&r->expander_freed);
-}
-
-/* Makes room for a record; the length has been checked against rule 16. */
-static bool GRAPH_RDLOCK
-expander_reserve(BlockDriverState *bs, Expander *x, uint32_t length)
-{
-    if (length > x->cap) {
-        uint32_t cap = MAX(pow2ceil(length), MIN_RECORD_BUFFER);
-
-        qemu_vfree(x->record);
-        x->record = qemu_try_blockalign(bs->file->bs, cap);
-        x->cap = x->record ? cap : 0;
-    }
-    return x->record;
-}
-
-static int coroutine_fn GRAPH_RDLOCK
-zvhd2_co_load_segment(BlockDriverState *bs, uint32_t seg)
-{
-    BDRVZvhd2State *s = bs->opaque;
-    uint64_t offset;
-    uint32_t length;
-    uint8_t *buf;
-    int ret;
-
-    zvhd2_map_segment_range(s->reader->map, seg, &offset, &length);
-    buf = qemu_try_blockalign(bs->file->bs, length);
-    if (!buf) {
-        return -ENOMEM;
-    }
-    ret = bdrv_co_pread(bs->file, offset, length, buf, 0);
-    if (ret < 0) {
-        error_report("zvhd2: cannot read the index at offset %" PRIu64
-                     " of '%s': %s", offset, bs->filename, strerror(-ret));
-    } else {
-        ret = zvhd2_map_set_segment(s->reader->map, seg, buf);
-    }
-    qemu_vfree(buf);
-    return ret;
-}
-
-static void coroutine_fn zvhd2_co_report(BlockDriverState *bs, uint32_t block,
-                                         const char *text)
-{
-    BDRVZvhd2State *s = bs->opaque;
-    Zvhd2Reader *r = s->reader;
-
-    QEMU_LOCK_GUARD(&r->lock);
-    if (g_hash_table_size(r->reported) < MAX_REPORTS &&
-        g_hash_table_add(r->reported, GUINT_TO_POINTER(block))) {
-        error_report("zvhd2: '%s': %s", bs->filename, text);
-    }
-}
-
-static void coroutine_fn
-zvhd2_co_report_finding(BlockDriverState *bs, const Zvhd2Finding *f)
-{
-    char text[256];
-
-    zvhd2_co_report(bs, f->block, zvhd2_finding_text(f, text, sizeof(text)));
-}
-
-/* Where is the record of @block?  1: @e says it; 0: there is none; -errno. */
-static int coroutine_fn GRAPH_RDLOCK
-zvhd2_co_lookup(BlockDriverState *bs, uint32_t block, Zvhd2Entry *e)
-{
-    BDRVZvhd2State *s = bs->opaque;
-    Zvhd2Reader *r = s->reader;
-    Zvhd2Lookup found;
-    Zvhd2Finding f;
-    uint32_t seg;
-
-    qemu_co_mutex_lock(&r->lock);
-    found = zvhd2_map_lookup(r->map, block, e, &seg, &f);
-    if (found == ZVHD2_MAP_NEED_SEGMENT) {
-        int ret = zvhd2_co_load_segment(bs, seg);
-
-        if (ret < 0) {
-            qemu_co_mutex_unlock(&r->lock);
-            return ret;
-        }
-        found = zvhd2_map_lookup(r->map, block, e, &seg, &f);
-    }
-    qemu_co_mutex_unlock(&r->lock);
-
-    switch (found) {
-    case ZVHD2_MAP_ZERO:
-        return 0;
-    case ZVHD2_MAP_DATA:
-        return 1;
-    case ZVHD2_MAP_BAD:
-        zvhd2_co_report_finding(bs, &f);
-        return -EIO;
-    default:
-        g_assert_not_reached();
-    }
-}
-
-/*
- * Reads the record at job->e and expands it to job->dst, or into nowhere if
- * that is NULL.  *@io says whether a failure was met reading the file.
- */
-static int coroutine_fn GRAPH_RDLOCK
-zvhd2_co_run(BlockDriverState *bs, ExpandJob *job, bool *io)
-{
-    BDRVZvhd2State *s = bs->opaque;
-    Expander *x = zvhd2_co_get_expander(s);
-    int ret = -ENOMEM;
-
-    *io = false;
-    if (!x) {
-        return ret;
-    }
-    job->x = x;
-    job->block_size = s->desc.block_size;
-    if (!job->dst) {
-        if (!x->scratch) {
-            x->scratch = qemu_try_memalign(ZVHD2_ALIGN, s->desc.block_size);
-        }
-        job->dst = x->scratch;
-    }
-    if (!job->dst || !expander_reserve(bs, x, job->e.length)) {
-        goto out;
-    }
-    ret = bdrv_co_pread(bs->file, job->e.offset, job->e.length, x->record, 0);
-    if (ret < 0) {
-        *io = true;
-        goto out;
-    }
-    ret = thread_pool_submit_co(expand_record, job);
-out:
-    zvhd2_co_put_expander(s->reader, x);
-    return ret;
-}
-
-/* Gets @block expanded into @dst, which is as large as a block. */
-static int coroutine_fn GRAPH_RDLOCK
-zvhd2_co_expand(BlockDriverState *bs, uint32_t block, uint8_t *dst)
-{
-    BDRVZvhd2State *s = bs->opaque;
-    ExpandJob job = { .dst = dst };
-    bool io;
-    int ret;
-
-    ret = zvhd2_co_lookup(bs, block, &job.e);
-    if (ret <= 0) {
-        if (ret == 0) {
-            memset(dst, 0, s->desc.block_size);
-        }
-        return ret;
-    }
-    ret = zvhd2_co_run(bs, &job, &io);
-    if (io) {
-        g_autofree char *text =
-            g_strdup_printf("cannot read block %" PRIu32 " at offset %"
-                            PRIu64 ": %s", block, job.e.offset,
-                            strerror(-ret));
-        zvhd2_co_report(bs, block, text);
-    } else if (ret == -EINVAL) {
-        zvhd2_co_report_finding(bs, &job.finding);
-        ret = -EIO;
-    }
-    return ret;
-}
-
-int coroutine_fn GRAPH_RDLOCK
-zvhd2_co_verify(BlockDriverState *bs, const Zvhd2Entry *e, Zvhd2Finding *f)
-{
-    ExpandJob job = { .e = *e };
-    bool io;
-    int ret = zvhd2_co_run(bs, &job, &io);
-
-    if (io) {
-        return ret == -EINVAL ? -EIO : ret;
-    }
-    *f = job.finding;
-    return ret;
-}
-
-/* --- the cache; the caller holds r->lock --- */
-
-static CachedBlock *cache_find(Zvhd2Reader *r, uint32_t block)
+static CachedBlock *cache_find(Zvhd2Cache *cache, uint32_t block)
 {
     CachedBlock *c;
 
-    QTAILQ_FOREACH(c, &r->cache, next) {
+    QTAILQ_FOREACH(c, &cache->lru, next) {
         if (c->block == block) {
             return c;
         }
@@ -326,12 +46,12 @@ static CachedBlock *cache_find(Zvhd2Reader *r, uint32_t block)
     return NULL;
 }
 
-static void cache_remove(Zvhd2Reader *r, CachedBlock *c)
+static void cache_remove(Zvhd2Cache *cache, CachedBlock *c)
 {
-    QTAILQ_REMOVE(&r->cache, c, next);
+    QTAILQ_REMOVE(&cache->lru, c, next);
     qemu_vfree(c->data);
     g_free(c);
-    r->blocks--;
+    cache->blocks--;
 }
 
 /*
@@ -339,27 +59,27 @@ static void cache_remove(Zvhd2Reader *r, CachedBlock *c)
  * It is out of the cache.  NULL if all are in use; *@ret says whether waiting
  * helps (-EAGAIN) or not (-ENOMEM).
  */
-static CachedBlock *cache_take(Zvhd2Reader *r, uint32_t block_size, int *ret)
+static CachedBlock *cache_take(Zvhd2Cache *cache, uint32_t block_size, int *ret)
 {
     CachedBlock *c;
 
-    if (r->blocks < r->max_blocks) {
+    if (cache->blocks < cache->max_blocks) {
         uint8_t *data = qemu_try_memalign(ZVHD2_ALIGN, block_size);
 
         if (data) {
             c = g_new0(CachedBlock, 1);
             c->data = data;
-            r->blocks++;
+            cache->blocks++;
             return c;
         }
     }
-    QTAILQ_FOREACH_REVERSE(c, &r->cache, next) {
+    QTAILQ_FOREACH_REVERSE(c, &cache->lru, next) {
         if (c->users == 0) {
-            QTAILQ_REMOVE(&r->cache, c, next);
+            QTAILQ_REMOVE(&cache->lru, c, next);
             return c;
         }
     }
-    *ret = r->blocks ? -EAGAIN : -ENOMEM;
+    *ret = cache->blocks ? -EAGAIN : -ENOMEM;
     return NULL;
 }
 
@@ -368,29 +88,29 @@ static void coroutine_fn GRAPH_RDLOCK
 zvhd2_co_fill_cached(BlockDriverState *bs, CachedBlock *c, uint32_t block)
 {
     BDRVZvhd2State *s = bs->opaque;
-    Zvhd2Reader *r = s->reader;
+    Zvhd2Cache *cache = s->cache;
 
     c->block = block;
     c->users = 1;
     c->ready = false;
-    QTAILQ_INSERT_HEAD(&r->cache, c, next);
+    QTAILQ_INSERT_HEAD(&cache->lru, c, next);
 
-    qemu_co_mutex_unlock(&r->lock);
+    qemu_co_mutex_unlock(&cache->lock);
     c->ret = zvhd2_co_expand(bs, block, c->data);
-    qemu_co_mutex_lock(&r->lock);
+    qemu_co_mutex_lock(&cache->lock);
 
     c->ready = true;
-    qemu_co_queue_restart_all(&r->cache_changed);
+    qemu_co_queue_restart_all(&cache->changed);
 }
 
 /* One user less; what could not be expanded leaves the cache with the last. */
-static void coroutine_fn cache_unuse(Zvhd2Reader *r, CachedBlock *c)
+static void coroutine_fn cache_unuse(Zvhd2Cache *cache, CachedBlock *c)
 {
     if (--c->users == 0) {
         if (c->ret < 0) {
-            cache_remove(r, c);
+            cache_remove(cache, c);
         }
-        qemu_co_queue_restart_all(&r->cache_changed);
+        qemu_co_queue_restart_all(&cache->changed);
     }
 }
 
@@ -402,13 +122,13 @@ static int coroutine_fn GRAPH_RDLOCK
 zvhd2_co_acquire(BlockDriverState *bs, uint32_t block, CachedBlock **out)
 {
     BDRVZvhd2State *s = bs->opaque;
-    Zvhd2Reader *r = s->reader;
+    Zvhd2Cache *cache = s->cache;
     CachedBlock *c;
     int ret = 0;
 
-    QEMU_LOCK_GUARD(&r->lock);
-    while (!(c = cache_find(r, block))) {
-        c = cache_take(r, s->desc.block_size, &ret);
+    QEMU_LOCK_GUARD(&cache->lock);
+    while (!(c = cache_find(cache, block))) {
+        c = cache_take(cache, s->desc.block_size, &ret);
         if (c) {
             zvhd2_co_fill_cached(bs, c, block);
             goto filled;
@@ -416,29 +136,29 @@ zvhd2_co_acquire(BlockDriverState *bs, uint32_t block, CachedBlock **out)
         if (ret != -EAGAIN) {
             return ret;
         }
-        qemu_co_queue_wait(&r->cache_changed, &r->lock);
+        qemu_co_queue_wait(&cache->changed, &cache->lock);
     }
 
     c->users++;
     while (!c->ready) {
-        qemu_co_queue_wait(&r->cache_changed, &r->lock);
+        qemu_co_queue_wait(&cache->changed, &cache->lock);
     }
 filled:
     ret = c->ret;
     if (ret < 0) {
-        cache_unuse(r, c);
+        cache_unuse(cache, c);
         return ret;
     }
-    QTAILQ_REMOVE(&r->cache, c, next);
-    QTAILQ_INSERT_HEAD(&r->cache, c, next);
+    QTAILQ_REMOVE(&cache->lru, c, next);
+    QTAILQ_INSERT_HEAD(&cache->lru, c, next);
     *out = c;
     return 0;
 }
 
-static void coroutine_fn zvhd2_co_release(Zvhd2Reader *r, CachedBlock *c)
+static void coroutine_fn zvhd2_co_release(Zvhd2Cache *cache, CachedBlock *c)
 {
-    QEMU_LOCK_GUARD(&r->lock);
-    cache_unuse(r, c);
+    QEMU_LOCK_GUARD(&cache->lock);
+    cache_unuse(cache, c);
 }
 
 /* --- requests --- */
@@ -464,7 +184,7 @@ zvhd2_co_read_in_block(BlockDriverState *bs, int64_t offset, uint32_t bytes,
                        QEMUIOVector *qiov, size_t qiov_offset)
 {
     BDRVZvhd2State *s = bs->opaque;
-    Zvhd2Reader *r = s->reader;
+    Zvhd2Cache *cache = s->cache;
     uint32_t block = offset / s->desc.block_size;
     uint32_t in = offset % s->desc.block_size;
     CachedBlock *c;
@@ -474,9 +194,9 @@ zvhd2_co_read_in_block(BlockDriverState *bs, int64_t offset, uint32_t bytes,
         uint8_t *dst = iovec_piece(qiov, qiov_offset, bytes);
         bool cached;
 
-        qemu_co_mutex_lock(&r->lock);
-        cached = cache_find(r, block);
-        qemu_co_mutex_unlock(&r->lock);
+        qemu_co_mutex_lock(&cache->lock);
+        cached = cache_find(cache, block);
+        qemu_co_mutex_unlock(&cache->lock);
         if (dst && !cached) {
             return zvhd2_co_expand(bs, block, dst);
         }
@@ -487,7 +207,7 @@ zvhd2_co_read_in_block(BlockDriverState *bs, int64_t offset, uint32_t bytes,
         return ret;
     }
     qemu_iovec_from_buf(qiov, qiov_offset, c->data + in, bytes);
-    zvhd2_co_release(r, c);
+    zvhd2_co_release(cache, c);
     return 0;
 }
 
@@ -539,7 +259,8 @@ zvhd2_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
         uint32_t in = offset % block_size;
         int64_t n;
         bool data;
-        uint32_t run = zvhd2_map_run(s->reader->map, offset / block_size,
+        uint32_t run = zvhd2_map_run(zvhd2_reader_map(s->reader),
+                                     offset / block_size,
                                      DIV_ROUND_UP(in + bytes, block_size),
                                      &data);
 
@@ -553,7 +274,7 @@ zvhd2_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
                                               qiov_offset);
             }
             if (!pool) {
-                pool = aio_task_pool_new(s->reader->max_expanders);
+                pool = aio_task_pool_new(zvhd2_reader_parallel(s->reader));
             }
             zvhd2_co_start_read(pool, &(ReadTask) {
                 .bs = bs,
@@ -579,49 +300,26 @@ zvhd2_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
 
 /* --- making and freeing --- */
 
-unsigned zvhd2_reader_parallel(const Zvhd2Reader *r)
+Zvhd2Cache *zvhd2_cache_new(uint64_t size, uint32_t block_size)
 {
-    return r->max_expanders;
+    Zvhd2Cache *cache = g_new0(Zvhd2Cache, 1);
+
+    cache->max_blocks = MAX(size / block_size, MIN_CACHED_BLOCKS);
+    qemu_co_mutex_init(&cache->lock);
+    qemu_co_queue_init(&cache->changed);
+    QTAILQ_INIT(&cache->lru);
+    return cache;
 }
 
-const Zvhd2Map *zvhd2_reader_map(const Zvhd2Reader *r)
-{
-    return r->map;
-}
-
-Zvhd2Reader *zvhd2_reader_new(const BDRVZvhd2State *s, Zvhd2Map *map)
-{
-    Zvhd2Reader *r = g_new0(Zvhd2Reader, 1);
-
-    r->max_expanders = zvhd2_threads(s->threads) * EXPANDERS_PER_THREAD +
-                       SPARE_EXPANDERS;
-    r->max_blocks = MAX(s->cache_size / s->desc.block_size,
-                        MIN_CACHED_BLOCKS);
-    r->map = map;
-    qemu_co_mutex_init(&r->lock);
-    qemu_co_queue_init(&r->expander_freed);
-    qemu_co_queue_init(&r->cache_changed);
-    QTAILQ_INIT(&r->cache);
-    r->reported = g_hash_table_new(NULL, NULL);
-    return r;
-}
-
-void zvhd2_reader_free(Zvhd2Reader *r)
+void zvhd2_cache_free(Zvhd2Cache *cache)
 {
     CachedBlock *c, *next_c;
-    Expander *x;
 
-    if (!r) {
+    if (!cache) {
         return;
     }
-    QTAILQ_FOREACH_SAFE(c, &r->cache, next, next_c) {
-        cache_remove(r, c);
+    QTAILQ_FOREACH_SAFE(c, &cache->lru, next, next_c) {
+        cache_remove(cache, c);
     }
-    while ((x = QSLIST_FIRST(&r->free_expanders))) {
-        QSLIST_REMOVE_HEAD(&r->free_expanders, next);
-        expander_free(x);
-    }
-    g_hash_table_destroy(r->reported);
-    zvhd2_map_free(r->map);
-    g_free(r);
+    g_free(cache);
 }

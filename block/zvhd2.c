@@ -136,6 +136,21 @@ static void set_unfinished(Error **errp, uint64_t size)
                ZVHD2_R1_COOKIE);
 }
 
+/* Takes @map over. */
+static void start_reading(BDRVZvhd2State *s, Zvhd2Map *map)
+{
+    s->reader = zvhd2_reader_new(zvhd2_threads(s->threads), map);
+    s->cache = zvhd2_cache_new(s->cache_size, s->desc.block_size);
+}
+
+static void stop_reading(BDRVZvhd2State *s)
+{
+    zvhd2_cache_free(s->cache);
+    s->cache = NULL;
+    zvhd2_reader_free(s->reader);
+    s->reader = NULL;
+}
+
 /* Reads the bitmap; index segments follow when they are needed. */
 static int GRAPH_RDLOCK open_map(BlockDriverState *bs, Error **errp)
 {
@@ -163,7 +178,7 @@ static int GRAPH_RDLOCK open_map(BlockDriverState *bs, Error **errp)
         }
         goto fail;
     }
-    s->reader = zvhd2_reader_new(s, map);
+    start_reading(s, map);
     return 0;
 
 fail:
@@ -286,7 +301,7 @@ open_without_index(BlockDriverState *bs, const Zvhd2Desc *header,
         goto out;
     }
     s->index_kind = ZVHD2_INDEX_NONE;
-    s->reader = zvhd2_reader_new(s, map);
+    start_reading(s, map);
 out:
     zvhd2_builder_free(b);
     return ret;
@@ -302,6 +317,8 @@ open_for_writing(BlockDriverState *bs, const Zvhd2Desc *header,
 
     s->desc = *header;
     s->exact_size = true;
+    /* zeros are what costs nothing here */
+    bs->supported_zero_flags = BDRV_REQ_MAY_UNMAP | BDRV_REQ_NO_FALLBACK;
     zvhd2_hint_decode(bytes, header->method, &hint);
     return zvhd2_writer_open(bs, &hint, errp);
 }
@@ -378,8 +395,7 @@ static int zvhd2_open(BlockDriverState *bs, QDict *options, int flags,
                                         errp);
     }
     if (ret < 0) {
-        zvhd2_reader_free(s->reader);
-        s->reader = NULL;
+        stop_reading(s);
         return ret;
     }
     bs->total_sectors = (s->exact_size ? s->desc.orig_size
@@ -393,8 +409,7 @@ static void zvhd2_close(BlockDriverState *bs)
     BDRVZvhd2State *s = bs->opaque;
 
     zvhd2_writer_close(bs);
-    zvhd2_reader_free(s->reader);
-    s->reader = NULL;
+    stop_reading(s);
 }
 
 /* --- what others want to know --- */
