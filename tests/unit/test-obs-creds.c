@@ -259,7 +259,6 @@ static void test_completed(void)
     g_assert_cmpstr(login->project_name, ==, "N");
     g_assert_cmpstr(login->iam_endpoint, ==, "https://iam/v3");
     g_assert_cmpstr(login->cacert, ==, "/ca");
-    g_assert_null(login->domain_id);
 }
 
 static void test_password_login(void)
@@ -344,7 +343,6 @@ static void test_profile(void)
     g_assert_cmpstr(login->keys->secret_key, ==, "S");
     g_assert_cmpstr(login->keys->security_token, ==, "T");
     g_assert_cmpstr(login->project_id, ==, "P");
-    g_assert_cmpstr(login->domain_id, ==, "D");
     g_assert_cmpstr(login->iam_endpoint, ==, "https://i");
     g_assert_cmpstr(login->region, ==, "r1");
 }
@@ -392,7 +390,7 @@ static void test_clouds(void)
     g_assert_cmpint(three->kind, ==, OBS_LOGIN_TOKEN);
     g_assert_cmpstr(three->token, ==, "TTT");
     g_assert_cmpstr(three->project_id, ==, "P");
-    g_assert_cmpstr(three->domain_name, ==, "D");
+    g_assert_cmpstr(three->user_domain_name, ==, "D");
 
     g_assert_true(obs_creds_parse_clouds(text, "four", "f", four, NULL));
     g_assert_cmpint(four->kind, ==, OBS_LOGIN_KEYS);
@@ -401,7 +399,7 @@ static void test_clouds(void)
 
 static void test_clouds_refused(void)
 {
-    g_autofree gchar *deep = g_strnfill(20000, '[');
+    g_autofree gchar *deep = g_strnfill(1000, '[');
     const struct {
         const gchar *text, *cloud;
     } table[] = {

@@ -131,8 +131,7 @@ static void test_token_parse(void)
     g_autofree gchar *long_token = g_strnfill(20000, 'T');
     g_autoptr(ObsResponse) response =
         answer(201, "{\"token\":{\"expires_at\":\"2026-01-03T03:04:05.000000Z"
-               "\",\"project\":{\"id\":\"P1\",\"name\":\"eu-de\"},"
-               "\"user\":{\"domain\":{\"id\":\"D1\"}}}}",
+               "\",\"project\":{\"id\":\"P1\",\"name\":\"eu-de\"}}}",
                "X-Subject-Token", long_token);
     g_autoptr(GError) error = NULL;
     g_autoptr(ObsToken) token = obs_iam_token_parse(response, &error);
@@ -142,7 +141,6 @@ static void test_token_parse(void)
     g_assert_cmpint(token->expires_at, ==, 1767323045 + 86400);
     g_assert_cmpstr(token->project_id, ==, "P1");
     g_assert_cmpstr(token->project_name, ==, "eu-de");
-    g_assert_cmpstr(token->domain_id, ==, "D1");
 }
 
 static void test_token_refused(void)
@@ -191,13 +189,12 @@ static void test_token_odd_ids(void)
 {
     g_autoptr(ObsResponse) response =
         answer(201, "{\"token\":{\"expires_at\":7,\"project\":{\"id\":"
-               "\"../../x\"},\"user\":{\"domain\":{\"id\":\"a b\"}}}}",
+               "\"../../x\"}}}",
                "X-Subject-Token", "T");
     g_autoptr(ObsToken) token = obs_iam_token_parse(response, NULL);
 
     g_assert_nonnull(token);
     g_assert_null(token->project_id);
-    g_assert_null(token->domain_id);
     g_assert_cmpint(token->expires_at, ==, 0);
 }
 
@@ -301,51 +298,6 @@ static void test_projects(void)
     }
 }
 
-static void test_domains(void)
-{
-    static const struct {
-        const gchar *body, *id;
-    } table[] = {
-        { "{\"domains\":[{\"id\":\"D1\",\"name\":\"n\"}]}", "D1" },
-        { "{\"domains\":[]}", NULL },
-        { "{\"domains\":[{\"id\":\"\"}]}", NULL },
-        { "{}", NULL },
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
-        g_autoptr(ObsResponse) response = answer(200, table[i].body, NULL,
-                                                 NULL);
-        g_autofree gchar *id = obs_iam_domain_parse(response, NULL);
-
-        g_assert_cmpstr(id, ==, table[i].id);
-    }
-}
-
-static void test_expired(void)
-{
-    static const struct {
-        guint status;
-        const gchar *body;
-        gboolean expired;
-    } table[] = {
-        { 401, "{\"error_msg\":\"The token must be updated\","
-          "\"error_code\":\"APIGW.0301\"}", TRUE },
-        { 401, "{\"error\":{\"message\":\"Token expired\"}}", TRUE },
-        { 401, NULL, TRUE },
-        { 401, "{\"error\":{\"message\":\"wrong signature\"}}", FALSE },
-        { 403, "{\"error\":{\"message\":\"token\"}}", FALSE },
-        { 200, NULL, FALSE },
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
-        g_autoptr(ObsResponse) response = answer(table[i].status,
-                                                 table[i].body, NULL, NULL);
-
-        g_assert_cmpint(obs_iam_token_expired(response), ==,
-                        table[i].expired);
-    }
-}
-
 static void test_metadata(void)
 {
     static const struct {
@@ -423,8 +375,6 @@ int main(int argc, char **argv)
     g_test_add_func("/iam/keys", test_keys);
     g_test_add_func("/iam/keys-refused", test_keys_refused);
     g_test_add_func("/iam/projects", test_projects);
-    g_test_add_func("/iam/domains", test_domains);
-    g_test_add_func("/iam/expired", test_expired);
     g_test_add_func("/iam/metadata", test_metadata);
     return g_test_run();
 }

@@ -147,7 +147,7 @@ static void test_system_fields(void)
         { OBS_IMAGE_SYSTEM, "x", NULL, "arm", "uefi", NULL, "0", 0, 0 },
         { OBS_IMAGE_BMS, "x", NULL, "x86", "bios", NULL, UUID, 0, 0 },
         { OBS_IMAGE_SYSTEM, "Windows Server 2022", NULL, NULL, NULL, "byol",
-          NULL, 0, 0 },
+          "", 0, 0 },
         { OBS_IMAGE_SYSTEM, "x", NULL, NULL, NULL, "byol", NULL, 0, 1 },
         { OBS_IMAGE_SYSTEM, "x", NULL, "arm", "bios", NULL, NULL, 2, 0 },
         { OBS_IMAGE_SYSTEM, "x", NULL, "ARM", NULL, NULL, NULL, 2, 0 },

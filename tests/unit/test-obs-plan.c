@@ -320,30 +320,6 @@ static void test_from_parts_refuses(void)
     }
 }
 
-static void test_in_flight(void)
-{
-    static const struct {
-        guint concurrency;
-        guint64 memory, part_size;
-        guint n_parts, result;
-    } table[] = {
-        { 8, 0, 5 * OBS_GIB, 100, 8 },
-        { 8, 64 * OBS_MIB, 16 * OBS_MIB, 100, 4 },
-        { 8, OBS_MIB, 16 * OBS_MIB, 100, 1 },
-        { 8, 0, 16 * OBS_MIB, 3, 3 },
-        { 0, 0, 16 * OBS_MIB, 3, 1 },
-        { 8, 0, 16 * OBS_MIB, 0, 1 },
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
-        g_assert_cmpuint(obs_plan_in_flight(table[i].concurrency,
-                                            table[i].memory,
-                                            table[i].part_size,
-                                            table[i].n_parts), ==,
-                         table[i].result);
-    }
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -361,6 +337,5 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/random", test_random);
     g_test_add_func("/plan/bad-extents", test_bad_extents);
     g_test_add_func("/plan/from-parts-refuses", test_from_parts_refuses);
-    g_test_add_func("/plan/in-flight", test_in_flight);
     return g_test_run();
 }

@@ -100,10 +100,19 @@ static void test_vector(gconstpointer data)
 /* ------------------------------------------------------------------------ */
 /* Vectors of the shared folder */
 
+/* Beside the folder that meson names, or beside the checkout we are in. */
 static gchar *find_vectors(const gchar *name)
 {
+    const gchar *sibling = g_getenv("ZVHD2_VECTORS");
     g_autofree gchar *folder = g_get_current_dir();
 
+    if (sibling) {
+        g_autofree gchar *path = g_build_filename(sibling, "..", "signing",
+                                                  name, NULL);
+
+        return g_file_test(path, G_FILE_TEST_EXISTS)
+               ? g_steal_pointer(&path) : NULL;
+    }
     for (guint up = 0; up < 8; up++) {
         g_autofree gchar *path =
             g_build_filename(folder, "shared", "vectors", "signing", name,
@@ -140,7 +149,7 @@ static JsonArray *load_vectors(const gchar *name, JsonParser *parser)
 static gchar *decoded(const gchar *text, gsize length)
 {
     g_autofree gchar *part = g_strndup(text, length);
-    gchar *plain = obs_url_decode(part);
+    gchar *plain = g_uri_unescape_string(part, NULL);
 
     g_assert_nonnull(plain);
     return plain;

@@ -20,21 +20,15 @@ static void test_encode(void)
           "%C3%A9%2B%26%3D%21%2A%27%28%29" },
         { "%41\x7f", "%2541%7F", "%2541%7F" },
     };
-    static const gchar *const bad[] = {
-        "%", "%4", "%zz", "%00", "%ff", "\xff",
-    };
 
     for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
         g_autofree gchar *kept = obs_url_encode(table[i][0], TRUE);
         g_autofree gchar *all = obs_url_encode(table[i][0], FALSE);
-        g_autofree gchar *back = obs_url_decode(all);
+        g_autofree gchar *back = g_uri_unescape_string(all, NULL);
 
         g_assert_cmpstr(kept, ==, table[i][1]);
         g_assert_cmpstr(all, ==, table[i][2]);
         g_assert_cmpstr(back, ==, table[i][0]);
-    }
-    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_assert_null(obs_url_decode(bad[i]));
     }
 }
 

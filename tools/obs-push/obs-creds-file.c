@@ -188,8 +188,6 @@ static void on_profile(const gchar *section, const gchar *name,
         set_secret(&file->token, value);
     } else if (g_str_equal(name, "project_id")) {
         set_text(&login->project_id, value);
-    } else if (g_str_equal(name, "domain_id")) {
-        set_text(&login->domain_id, value);
     } else if (g_str_equal(name, "iam_endpoint")) {
         set_text(&login->iam_endpoint, value);
     } else if (g_str_equal(name, "region")) {

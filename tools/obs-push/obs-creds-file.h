@@ -23,8 +23,8 @@ typedef enum {
 ObsObsutilState obs_creds_parse_obsutil(const gchar *text, ObsLogin *login);
 
 /*
- * INI profiles: ak, sk, security_token, project_id, domain_id, iam_endpoint,
- * region in section @profile (NULL: "basic"). FALSE with OBS_ERROR_CREDENTIALS
+ * INI profiles: ak, sk, security_token, project_id, iam_endpoint, region
+ * in section @profile (NULL: "basic"). FALSE with OBS_ERROR_CREDENTIALS
  * if the section or one of the keys is missing; @path for messages.
  */
 gboolean obs_creds_parse_profile(const gchar *text, const gchar *profile,

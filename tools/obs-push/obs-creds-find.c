@@ -150,14 +150,9 @@ static void complete_from_environment(Search *search, ObsLogin *login)
             "OS_PROJECT_ID" } },
         { &login->project_name,
           { "HW_PROJECT_NAME", "OS_PROJECT_NAME", "OS_TENANT_NAME" } },
-        { &login->domain_id,
-          { "HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID",
-            "OS_DOMAIN_ID" } },
-        { &login->domain_name, { "HW_DOMAIN_NAME", "OS_DOMAIN_NAME" } },
         { &login->iam_endpoint,
           { "HUAWEICLOUD_SDK_IAM_ENDPOINT", "HW_AUTH_URL",
             "OS_AUTH_URL" } },
-        { &login->enterprise_project_id, { "HW_ENTERPRISE_PROJECT_ID" } },
         { &login->cacert, { "OS_CACERT" } },
     };
 

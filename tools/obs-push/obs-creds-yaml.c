@@ -68,8 +68,6 @@ static void fill_texts(yaml_document_t *document, yaml_node_t *entry,
         { "domain_id", &login->user_domain_id },
         { "user_domain_name", &login->user_domain_name },
         { "user_domain_id", &login->user_domain_id },
-        { "domain_name", &login->domain_name },
-        { "domain_id", &login->domain_id },
         { "project_name", &login->project_name },
         { "project_id", &login->project_id },
     };

@@ -80,13 +80,10 @@ void obs_login_free(ObsLogin *login)
     obs_secret_free(login->token);
     g_free(login->project_name);
     g_free(login->project_id);
-    g_free(login->domain_name);
-    g_free(login->domain_id);
     g_free(login->region);
     g_free(login->iam_endpoint);
     g_free(login->obs_endpoint);
     g_free(login->cacert);
-    g_free(login->enterprise_project_id);
     g_free(login->looked_at);
     g_clear_pointer(&login->notes, g_ptr_array_unref);
     g_free(login);

@@ -63,13 +63,10 @@ typedef struct {
     gchar *token;               /* secret memory */
     gchar *project_name;
     gchar *project_id;
-    gchar *domain_name;         /* the account */
-    gchar *domain_id;
     gchar *region;
     gchar *iam_endpoint;        /* may carry a path such as /v3 */
     gchar *obs_endpoint;        /* from ~/.obsutilconfig */
     gchar *cacert;              /* file name */
-    gchar *enterprise_project_id;
     GPtrArray *notes;           /* of gchar *: one-line warnings for the user */
     gchar *looked_at;           /* METADATA: where else no keys were, in words */
 } ObsLogin;

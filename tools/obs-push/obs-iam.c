@@ -21,7 +21,6 @@ void obs_token_free(ObsToken *token)
         obs_secret_free(token->token);
         g_free(token->project_id);
         g_free(token->project_name);
-        g_free(token->domain_id);
         g_free(token);
     }
 }
@@ -252,27 +251,7 @@ ObsToken *obs_iam_token_parse(const ObsResponse *response, GError **error)
     id = obs_json_get_string(project, "id");
     token->project_id = plain_id(id) ? g_strdup(id) : NULL;
     token->project_name = g_strdup(obs_json_get_string(project, "name"));
-    id = obs_json_get_string(
-        obs_json_get_object(obs_json_get_object(body, "user"), "domain"),
-        "id");
-    token->domain_id = plain_id(id) ? g_strdup(id) : NULL;
     return g_steal_pointer(&token);
-}
-
-gboolean obs_iam_token_expired(const ObsResponse *response)
-{
-    g_autoptr(ObsServiceError) service = NULL;
-    g_autofree gchar *message = NULL;
-
-    if (response->net != OBS_NET_OK || response->status != 401) {
-        return FALSE;
-    }
-    service = obs_service_error_parse(response);
-    if (!service->message) {
-        return TRUE;
-    }
-    message = g_ascii_strdown(service->message, -1);
-    return strstr(message, "token") || strstr(message, "expire");
 }
 
 /* ------------------------------------------------------------------------ */
@@ -333,7 +312,7 @@ ObsCredentials *obs_iam_keys_parse(const ObsResponse *response,
 }
 
 /* ------------------------------------------------------------------------ */
-/* Projects and domains */
+/* Projects */
 
 ObsRequest *obs_iam_project_request(const ObsEndpoint *iam, const gchar *name)
 {
@@ -371,36 +350,6 @@ gchar *obs_iam_project_parse(const ObsResponse *response, const gchar *name,
                 "the account has no project \"%s\": check --region, or give "
                 "--project-id", name);
     return NULL;
-}
-
-ObsRequest *obs_iam_domain_request(const ObsEndpoint *iam)
-{
-    return obs_request_new_path(OBS_METHOD_GET, OBS_SERVICE_IAM, iam,
-                                "/v3/auth/domains");
-}
-
-gchar *obs_iam_domain_parse(const ObsResponse *response, GError **error)
-{
-    g_autoptr(JsonNode) root = NULL;
-    JsonArray *domains;
-    const gchar *id = NULL;
-
-    if (!check_status(response, 200, "can't look up the account", error) ||
-        !(root = obs_json_parse(response->body, "IAM's list of domains",
-                                error))) {
-        return NULL;
-    }
-    domains = obs_json_get_array(obs_json_object(root), "domains");
-    if (domains && json_array_get_length(domains)) {
-        id = obs_json_get_string(
-            obs_json_object(json_array_get_element(domains, 0)), "id");
-    }
-    if (!plain_id(id)) {
-        g_set_error_literal(error, OBS_ERROR, OBS_ERROR_CREDENTIALS,
-                            "IAM's list of domains has no usable id");
-        return NULL;
-    }
-    return g_strdup(id);
 }
 
 /* ------------------------------------------------------------------------ */

@@ -1,7 +1,7 @@
 /*
  * Logging in over the network, as pairs of pure functions: build the request,
  * parse the answer. The caller sends it. Covers IAM tokens, temporary keys
- * from a token, project and domain ids, and the metadata service of an ECS.
+ * from a token, project ids, and the metadata service of an ECS.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +17,6 @@ typedef struct {
     gint64 expires_at;      /* epoch seconds, 0: not said */
     gchar *project_id;      /* NULL: not project scoped */
     gchar *project_name;
-    gchar *domain_id;
 } ObsToken;
 
 void obs_token_free(ObsToken *token);
@@ -52,13 +51,6 @@ ObsRequest *obs_iam_project_request(const ObsEndpoint *iam,
 /* Project id, to free with g_free(). */
 gchar *obs_iam_project_parse(const ObsResponse *response, const gchar *name,
                              GError **error);
-
-/* GET /v3/auth/domains: id of the account. */
-ObsRequest *obs_iam_domain_request(const ObsEndpoint *iam);
-gchar *obs_iam_domain_parse(const ObsResponse *response, GError **error);
-
-/* TRUE if this 401 only says that a token has run out: fetch a new one once. */
-gboolean obs_iam_token_expired(const ObsResponse *response);
 
 /* Where the metadata service is; send without proxy, give up after 3 s. */
 #define OBS_METADATA_HOST "169.254.169.254"

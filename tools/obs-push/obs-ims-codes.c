@@ -80,7 +80,7 @@ static const ObsImsCode codes[] = {
       "use --firmware bios or uefi, or leave it out", OBS_ERROR_USAGE,
       FALSE },
     { "IMG.0155", "the enterprise project is not valid",
-      "check --enterprise-project-id", OBS_ERROR_USAGE, FALSE },
+      "check --enterprise-project", OBS_ERROR_USAGE, FALSE },
     { "IMG.0158", "fast import takes RAW or ZVHD2 only, and RAW needs its "
       "bitmap beside it", "convert to ZVHD2, or upload the .mf file as well",
       OBS_ERROR_REGISTER, FALSE },

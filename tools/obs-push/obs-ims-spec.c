@@ -187,7 +187,7 @@ static gboolean check_tags(const GPtrArray *tags, GError **error)
 /* "0" or 8-4-4-4-12 hex digits. */
 static gboolean check_enterprise_project(const gchar *id, GError **error)
 {
-    if (id && !g_str_equal(id, "0") && !g_uuid_string_is_valid(id)) {
+    if (id && *id && !g_str_equal(id, "0") && !g_uuid_string_is_valid(id)) {
         return fail(error, "enterprise project \"%s\" is neither 0 nor a "
                     "UUID", id);
     }
@@ -362,7 +362,10 @@ ObsRequest *obs_ims_import_request(const ObsEndpoint *ims,
     add_text(builder, "hw_firmware_type", spec->firmware);
     add_text(builder, "license_type", spec->license_type);
     add_text(builder, "description", spec->description);
-    add_text(builder, "enterprise_project_id", spec->enterprise_project_id);
+    if (spec->enterprise_project_id && *spec->enterprise_project_id) {
+        add_text(builder, "enterprise_project_id",
+                 spec->enterprise_project_id);
+    }
     add_tags(builder, spec->tags);
     json_builder_end_object(builder);
     root = json_builder_get_root(builder);

@@ -33,7 +33,7 @@ typedef struct {
     const gchar *architecture;      /* "x86", "arm" */
     const gchar *firmware;          /* "bios", "uefi" */
     const GPtrArray *tags;          /* ObsPair key, value; NULL: none */
-    const gchar *enterprise_project_id;
+    const gchar *enterprise_project_id;     /* NULL or "": the default */
     const gchar *license_type;      /* "platform", "byol" */
 } ObsImageSpec;
 

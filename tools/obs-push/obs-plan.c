@@ -381,14 +381,3 @@ ObsPlan *obs_plan_from_parts(guint64 size, guint64 part_size, GArray *parts,
     }
     return g_steal_pointer(&plan);
 }
-
-guint obs_plan_in_flight(guint concurrency, guint64 memory, guint64 part_size,
-                         guint n_parts)
-{
-    guint64 limit = MIN(concurrency, n_parts);
-
-    if (memory) {
-        limit = MIN(limit, memory / MAX(part_size, 1));
-    }
-    return (guint)MAX(limit, 1);
-}

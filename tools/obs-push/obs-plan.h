@@ -108,12 +108,4 @@ ObsPlan *obs_plan_from_parts(guint64 size, guint64 part_size, GArray *parts,
                              guint64 zero_seed, guint64 zero_size,
                              GError **error);
 
-/*
- * Requests in flight: @concurrency, but with buffers of @part_size each no
- * more than fit @memory bytes (0: no buffers needed), and no more than
- * @n_parts. At least 1.
- */
-guint obs_plan_in_flight(guint concurrency, guint64 memory, guint64 part_size,
-                         guint n_parts);
-
 #endif

@@ -117,7 +117,8 @@ static gboolean equals_any(const gchar *text, const gchar *const *list)
     return FALSE;
 }
 
-gboolean obs_secret_header(const gchar *name)
+/* Must this header's value never be shown? */
+static gboolean is_secret_header(const gchar *name)
 {
     static const gchar *const names[] = {
         "authorization", "proxy-authorization", "x-auth-token",
@@ -134,7 +135,7 @@ gchar *obs_secret_redact_header(const gchar *name, const gchar *value)
 {
     const gchar *end = NULL;
 
-    if (!obs_secret_header(name)) {
+    if (!is_secret_header(name)) {
         return g_strdup_printf("%s: %s", name, value);
     }
     if (g_ascii_strcasecmp(name, "authorization") == 0) {

@@ -33,12 +33,9 @@ void obs_secret_wipe_string(gchar *text);
 void obs_secret_wipe_bytes(GBytes *bytes);
 
 /*
- * TRUE if a header's value must never be shown: Authorization, tokens,
- * security tokens, customer keys, cookies.
+ * "name: value" for a verbose log. The value is blotted out if it is secret:
+ * Authorization, tokens, customer keys, cookies.
  */
-gboolean obs_secret_header(const gchar *name);
-
-/* "name: value" for a verbose log, the value replaced where it is secret. */
 gchar *obs_secret_redact_header(const gchar *name, const gchar *value);
 
 /*

@@ -22,10 +22,6 @@ GPtrArray *obs_sign_canonical_headers(const GPtrArray *headers,
 /* Lower-case hex, to free with g_free(). */
 gchar *obs_sign_hex(const guint8 *bytes, gsize length);
 
-/* HMAC-SHA256 of @text into @out. */
-void obs_sign_hmac256(const void *key, gsize key_length, const gchar *text,
-                      guint8 out[OBS_SHA256_SIZE]);
-
 /* The methods with a canonical request: V4, SDK and SDK_LEGACY. */
 GPtrArray *obs_sign_sha256_headers(const ObsRequest *request,
                                    const ObsCredentials *credentials,

@@ -42,8 +42,9 @@ static void canonical_clear(Canonical *c)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Canonical, canonical_clear)
 
-void obs_sign_hmac256(const void *key, gsize key_length, const gchar *text,
-                      guint8 out[OBS_SHA256_SIZE])
+/* HMAC-SHA256 of @text into @out. */
+static void hmac256(const void *key, gsize key_length, const gchar *text,
+                    guint8 out[OBS_SHA256_SIZE])
 {
     guint length = OBS_SHA256_SIZE;
 
@@ -150,13 +151,13 @@ static gchar *sign_scoped(const ObsCredentials *credentials,
     gchar *secret = obs_secret_concat(prefix, credentials->secret_key);
     gchar *signature;
 
-    obs_sign_hmac256(secret, strlen(secret), words[0], key);
+    hmac256(secret, strlen(secret), words[0], key);
     obs_secret_free(secret);
     for (guint i = 1; words[i]; i++) {
-        obs_sign_hmac256(key, sizeof(key), words[i], next);
+        hmac256(key, sizeof(key), words[i], next);
         memcpy(key, next, sizeof(key));
     }
-    obs_sign_hmac256(key, sizeof(key), c->to_sign, next);
+    hmac256(key, sizeof(key), c->to_sign, next);
     signature = obs_sign_hex(next, sizeof(next));
     OPENSSL_cleanse(key, sizeof(key));
     return signature;
@@ -361,7 +362,7 @@ static GPtrArray *sdk_headers(const ObsRequest *request,
     } else {
         guint8 digest[OBS_SHA256_SIZE];
 
-        obs_sign_hmac256(credentials->secret_key,
+        hmac256(credentials->secret_key,
                          strlen(credentials->secret_key), c.to_sign, digest);
         signature = obs_sign_hex(digest, sizeof(digest));
         authorization =

@@ -9,7 +9,7 @@
 
 #include <openssl/crypto.h>
 
-ObsPair *obs_pair_new(const gchar *name, const gchar *value)
+static ObsPair *pair_new(const gchar *name, const gchar *value)
 {
     ObsPair *pair = g_new(ObsPair, 1);
 
@@ -18,8 +18,10 @@ ObsPair *obs_pair_new(const gchar *name, const gchar *value)
     return pair;
 }
 
-void obs_pair_free(ObsPair *pair)
+static void pair_free(gpointer data)
 {
+    ObsPair *pair = data;
+
     if (pair) {
         /* The value may be a token: nothing of it stays in freed memory. */
         if (pair->value) {
@@ -33,7 +35,7 @@ void obs_pair_free(ObsPair *pair)
 
 GPtrArray *obs_pairs_new(void)
 {
-    return g_ptr_array_new_with_free_func((GDestroyNotify)obs_pair_free);
+    return g_ptr_array_new_with_free_func(pair_free);
 }
 
 const gchar *obs_pairs_get(const GPtrArray *pairs, const gchar *name)
@@ -50,7 +52,7 @@ const gchar *obs_pairs_get(const GPtrArray *pairs, const gchar *name)
 
 void obs_pairs_add(GPtrArray *pairs, const gchar *name, const gchar *value)
 {
-    g_ptr_array_add(pairs, obs_pair_new(name, value));
+    g_ptr_array_add(pairs, pair_new(name, value));
 }
 
 void obs_pairs_set(GPtrArray *pairs, const gchar *name, const gchar *value)
@@ -110,23 +112,9 @@ const gchar *obs_method_name(ObsMethod method)
     g_return_val_if_reached("GET");
 }
 
-const gchar *obs_service_name(ObsService service)
-{
-    switch (service) {
-    case OBS_SERVICE_OBS:
-        return "OBS";
-    case OBS_SERVICE_IMS:
-        return "IMS";
-    case OBS_SERVICE_IAM:
-        return "IAM";
-    case OBS_SERVICE_METADATA:
-        return "metadata service";
-    }
-    g_return_val_if_reached("service");
-}
-
-ObsRequest *obs_request_new(ObsMethod method, ObsService service,
-                            const ObsEndpoint *endpoint)
+/* Empty query, headers and body. */
+static ObsRequest *request_new(ObsMethod method, ObsService service,
+                               const ObsEndpoint *endpoint)
 {
     ObsRequest *request = g_new0(ObsRequest, 1);
 
@@ -142,7 +130,7 @@ ObsRequest *obs_request_new_obs(ObsMethod method, const ObsEndpoint *endpoint,
                                 ObsAddressing addressing, const gchar *bucket,
                                 const gchar *key)
 {
-    ObsRequest *request = obs_request_new(method, OBS_SERVICE_OBS, endpoint);
+    ObsRequest *request = request_new(method, OBS_SERVICE_OBS, endpoint);
 
     request->addressing = addressing;
     request->bucket = g_strdup(bucket);
@@ -154,7 +142,7 @@ ObsRequest *obs_request_new_path(ObsMethod method, ObsService service,
                                  const ObsEndpoint *endpoint,
                                  const gchar *path)
 {
-    ObsRequest *request = obs_request_new(method, service, endpoint);
+    ObsRequest *request = request_new(method, service, endpoint);
 
     request->path = g_strdup(path);
     return request;

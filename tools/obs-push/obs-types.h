@@ -18,9 +18,6 @@ typedef struct {
     gchar *value;
 } ObsPair;
 
-ObsPair *obs_pair_new(const gchar *name, const gchar *value);
-void obs_pair_free(ObsPair *pair);
-
 /* An array that owns ObsPair elements. */
 GPtrArray *obs_pairs_new(void);
 
@@ -61,9 +58,6 @@ typedef enum {
     OBS_SERVICE_METADATA,   /* 169.254.169.254: path; no proxy, short wait */
 } ObsService;
 
-/* "OBS", "IMS", "IAM", "metadata service": for messages. */
-const gchar *obs_service_name(ObsService service);
-
 typedef enum {
     OBS_ADDRESSING_VIRTUAL, /* https://bucket.endpoint/key */
     OBS_ADDRESSING_PATH,    /* https://endpoint/bucket/key */
@@ -87,16 +81,12 @@ typedef struct {
     GBytes *body;               /* NULL: none, or streamed by the caller */
 } ObsRequest;
 
-/* A request with empty query, headers and body. @endpoint is copied. */
-ObsRequest *obs_request_new(ObsMethod method, ObsService service,
-                            const ObsEndpoint *endpoint);
-
-/* The usual OBS request. @bucket and @key may be NULL as in ObsRequest. */
+/* An OBS request. @endpoint is copied; @bucket and @key may be NULL as in ObsRequest. */
 ObsRequest *obs_request_new_obs(ObsMethod method, const ObsEndpoint *endpoint,
                                 ObsAddressing addressing, const gchar *bucket,
                                 const gchar *key);
 
-/* The usual JSON service request. @path begins with "/". */
+/* A request to another service. @endpoint is copied; @path begins with "/". */
 ObsRequest *obs_request_new_path(ObsMethod method, ObsService service,
                                  const ObsEndpoint *endpoint,
                                  const gchar *path);

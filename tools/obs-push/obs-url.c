@@ -26,16 +26,6 @@ gchar *obs_url_encode(const gchar *text, gboolean keep_slash)
     return g_string_free(out, FALSE);
 }
 
-gchar *obs_url_decode(const gchar *text)
-{
-    g_autofree gchar *plain = g_uri_unescape_string(text, NULL);
-
-    if (!plain || !g_utf8_validate(plain, -1, NULL)) {
-        return NULL;
-    }
-    return g_steal_pointer(&plain);
-}
-
 /* ------------------------------------------------------------------------ */
 /* Buckets, keys and the arguments that name them */
 

@@ -21,9 +21,6 @@
  */
 gchar *obs_url_encode(const gchar *text, gboolean keep_slash);
 
-/* Undo it. NULL for a bad escape, %00, or a result that is not UTF-8. */
-gchar *obs_url_decode(const gchar *text);
-
 /*
  * Split "obs://bucket/key" (s3:// too). The key is taken literally, nothing
  * is decoded. No key, or a key that ends with "/", gets the base name of

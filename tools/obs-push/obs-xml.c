@@ -266,85 +266,27 @@ gboolean obs_xml_parse_initiate(const gchar *text, gsize length,
     return TRUE;
 }
 
-static gboolean parse_etag(const gchar *text, gsize length,
-                           const gchar *const *roots, gchar **out_etag,
-                           GError **error)
-{
-    Single single = { "ETag", NULL };
-    gboolean ok = walk_document(text, length, roots, on_single, &single,
-                                NULL, error);
-
-    if (ok && single.text) {
-        *out_etag = obs_etag_normalize(single.text);
-        if (!**out_etag) {
-            g_clear_pointer(out_etag, g_free);
-        }
-    }
-    if (ok && !*out_etag) {
-        bad(error, "<%s> without an ETag", roots[0]);
-        ok = FALSE;
-    }
-    g_free(single.text);
-    return ok;
-}
-
-gboolean obs_xml_parse_complete(const gchar *text, gsize length,
-                                gchar **out_etag, GError **error)
-{
-    static const gchar *const roots[] = {
-        "CompleteMultipartUploadResult", NULL,
-    };
-    g_autofree gchar *etag = NULL;
-
-    if (!parse_etag(text, length, roots, &etag, error)) {
-        return FALSE;
-    }
-    *out_etag = g_steal_pointer(&etag);
-    return TRUE;
-}
-
 gboolean obs_xml_parse_copy_part(const gchar *text, gsize length,
                                  gchar **out_etag, GError **error)
 {
     static const gchar *const roots[] = { "CopyPartResult", NULL };
+    Single single = { "ETag", NULL };
     g_autofree gchar *etag = NULL;
+    gboolean ok = walk_document(text, length, roots, on_single, &single,
+                                NULL, error);
 
-    if (!parse_etag(text, length, roots, &etag, error)) {
-        return FALSE;
+    if (ok && single.text) {
+        etag = obs_etag_normalize(single.text);
     }
-    *out_etag = g_steal_pointer(&etag);
-    return TRUE;
-}
-
-/* The region is the text of the root, or of a constraint inside it. */
-static gboolean on_location(const gchar *path, const gchar *text,
-                            gpointer data, GError **error)
-{
-    gchar **region = data;
-
-    if (g_str_equal(path, "Location") ||
-        g_str_equal(path, "LocationConstraint") ||
-        (!*path && !*region)) {
-        take(region, text);
-        g_strstrip(*region);
+    g_free(single.text);
+    if (ok && (!etag || !*etag)) {
+        bad(error, "<CopyPartResult> without an ETag");
+        ok = FALSE;
     }
-    return TRUE;
-}
-
-gboolean obs_xml_parse_location(const gchar *text, gsize length,
-                                gchar **out_region, GError **error)
-{
-    static const gchar *const roots[] = {
-        "Location", "LocationConstraint", "CreateBucketConfiguration", NULL,
-    };
-    g_autofree gchar *region = NULL;
-
-    if (!walk_document(text, length, roots, on_location, &region, NULL,
-                       error)) {
-        return FALSE;
+    if (ok) {
+        *out_etag = g_steal_pointer(&etag);
     }
-    *out_region = g_steal_pointer(&region);
-    return TRUE;
+    return ok;
 }
 
 /* ------------------------------------------------------------------------ */

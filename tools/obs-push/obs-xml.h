@@ -78,15 +78,9 @@ ObsXmlUploadList *obs_xml_parse_uploads(const gchar *text, gsize length,
                                         const gchar *upload_id_marker,
                                         GError **error);
 
-/* CompleteMultipartUploadResult and CopyPartResult: the ETag, no quotes. */
-gboolean obs_xml_parse_complete(const gchar *text, gsize length,
-                                gchar **out_etag, GError **error);
+/* CopyPartResult: the ETag, without quotes. */
 gboolean obs_xml_parse_copy_part(const gchar *text, gsize length,
                                  gchar **out_etag, GError **error);
-
-/* Location, LocationConstraint or CreateBucketConfiguration → region. */
-gboolean obs_xml_parse_location(const gchar *text, gsize length,
-                                gchar **out_region, GError **error);
 
 /* Members of an <Error> document; those absent are NULL. */
 typedef struct {

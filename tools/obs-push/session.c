@@ -189,6 +189,16 @@ static void on_metadata_keys(ObsReply *r, gpointer user_data)
         ask_metadata(s);
         return;
     }
+    if (obs_reply_status(r) == 401 && !obs_iam_metadata_retry(r->response)) {
+        s->call = NULL;
+        obs_reply_free(r);
+        renewal_failed(s, g_error_new(OBS_ERROR, OBS_ERROR_CREDENTIALS,
+                       "the metadata service has no keys because no agency "
+                       "is bound to this machine; bind one that may use OBS "
+                       "and IMS, or set OBS_ACCESS_KEY_ID and "
+                       "OBS_SECRET_ACCESS_KEY"));
+        return;
+    }
     on_keys(r, s);
 }
 
@@ -206,10 +216,10 @@ static void on_metadata_token(ObsReply *r, gpointer user_data)
     }
     if (version == OBS_METADATA_NONE) {
         renewal_failed(s, g_error_new(OBS_ERROR, OBS_ERROR_CREDENTIALS,
-                       "no credentials found: neither in options, "
-                       "environment nor files, and the metadata service of "
-                       "this machine gives none; set OBS_ACCESS_KEY_ID and "
-                       "OBS_SECRET_ACCESS_KEY"));
+                       "no credentials found; looked at: %s, and the "
+                       "metadata service of this machine (gives none); set "
+                       "OBS_ACCESS_KEY_ID and OBS_SECRET_ACCESS_KEY",
+                       s->login->looked_at));
         return;
     }
     send_step(s, obs_iam_metadata_keys_request(s->metadata,

@@ -64,7 +64,9 @@ gboolean obs_step_spec(ObsApp *app, const ObsItem *item, GPtrArray *tags,
     out->architecture = o->architecture;
     out->firmware = o->firmware;
     out->tags = tags->len ? tags : NULL;
-    out->enterprise_project_id = o->enterprise_project;
+    out->enterprise_project_id = o->enterprise_project
+                                 ? o->enterprise_project
+                                 : g_getenv("HW_ENTERPRISE_PROJECT_ID");
     out->license_type = o->license_type;
     if (!obs_image_spec_check(out, warnings, error)) {
         return FALSE;
