@@ -284,6 +284,26 @@ class Refuse(Scratch):
             self.assertIn(tree, lines[0])
             self.assertEqual(contents(tree, state=True), before)
 
+    def test_a_tree_that_cannot_be_written(self):
+        tree = self.tree()
+        folder = tree + '/qapi'
+        os.chmod(folder, 0o555)
+        self.addCleanup(os.chmod, folder, 0o755)
+        # root writes everywhere, unless it gives that up
+        words = [] if os.geteuid() else [
+            'setpriv', '--bounding-set=-dac_override,-fowner',
+            '--inh-caps=-all', '--']
+        tool = os.path.join(self.repo, 'tools/qemu-overlay')
+        result = run(*words, tool, 'apply', '--qemu', tree)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn('cannot write ' + folder + '/block-core.json',
+                      result.stderr)
+        os.chmod(folder, 0o755)
+        self.good('apply', tree)
+        self.good('undo', tree)
+        self.assertEqual(contents(tree, state=True),
+                         contents(self.pristine['7.2']))
+
     def test_fuzz(self):
         tree = self.tree()
         # the outermost line of a hunk's context
@@ -362,6 +382,16 @@ class Versions(Scratch):
                 else:
                     self.assertNotIn('nearest', result.stderr)
                 shutil.rmtree(tree)
+
+    def test_a_version_that_is_none(self):
+        tree = self.tree('7.2')
+        for text in 'git\n', '\n', '7\n', '7.$(id).0\n':
+            with self.subTest(text):
+                write(tree + '/VERSION', text)
+                result = self.overlay('check', tree)
+                self.assertEqual(result.returncode, 1)
+                self.assertRegex(result.stderr,
+                                 "^.* in VERSION is no version of QEMU\n$")
 
     def test_an_unknown_version_that_does_not_fit_says_so(self):
         tree = self.tree('7.2')

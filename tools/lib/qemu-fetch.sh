@@ -59,7 +59,7 @@ default_version() {
 # VERSION, downloaded if it is not there, on stdout.  SYSTEM 1: with the
 # machine's own lists, else from the suite that has it.
 fetch_dsc() {
-    local version=$1 system=$2 dsc suite versions wanted
+    local version=$1 system=$2 dsc suite versions wanted seen
     dsc=$(ls -v "$ARCHIVE/qemu_$version"[.+~-]*.dsc 2>/dev/null | tail -n1) ||
         true
     if [ -n "$dsc" ]; then
@@ -90,11 +90,15 @@ fetch_dsc() {
     versions=$(private_apt "$suite" source_versions qemu)
     # shellcheck disable=SC2086
     wanted=$(pick_version "$version" $versions)
-    [ -n "$wanted" ] ||
-        die "no source of QEMU $version in $suite" \
-            "($([ -n "$versions" ] && echo "there: ${versions//$'\n'/, }" ||
-                private_apt_reason "$suite")):" \
+    if [ -z "$wanted" ]; then
+        if [ -n "$versions" ]; then
+            seen="there: ${versions//$'\n'/, }"
+        else
+            seen=$(private_apt_reason "$suite")
+        fi
+        die "no source of QEMU $version in $suite ($seen):" \
             "give --qemu an unpacked tree or an upstream tarball"
+    fi
     say "fetching the source of QEMU $wanted ($suite)"
     private_apt "$suite" download_source qemu "$wanted" "$ARCHIVE" ||
         die "the source of QEMU $wanted cannot be downloaded" \

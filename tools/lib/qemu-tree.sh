@@ -9,6 +9,7 @@
 #   N.patch     the N-th of them as it was, so that it comes off again even if
 #               qemu-patches/ has moved on
 #   files       the files copied into block/, one a line
+#   staged/     while the tree is being changed: the files as they are to be
 
 # Where Debian has the versions the overlay is made for.  The revision is
 # looked up each time: the archive keeps only the newest.
@@ -46,6 +47,7 @@ series_for() {
         printf '%s\n' "$want"
         return
     fi
+    ordinal "$want" >/dev/null
     # in ascending order, so that of two as near the newer one stays
     for name in $(cd "$PATCHES" && for file in */series; do
                       dirname "$file"
@@ -176,9 +178,12 @@ finish_commit() {
         elif ! cmp -s "$state/staged/$file" "$tree/$file"; then
             # Those that are the same keep their time stamp, so that ninja
             # rebuilds nothing for them; the others get a new one.
-            mkdir -p "$(dirname "$tree/$file")"
-            cp --preserve=mode "$state/staged/$file" "$tree/$file.zvhd2-new"
-            mv -f "$tree/$file.zvhd2-new" "$tree/$file"
+            mkdir -p "$(dirname "$tree/$file")" &&
+                cp --preserve=mode "$state/staged/$file" \
+                    "$tree/$file.zvhd2-new" &&
+                mv -f "$tree/$file.zvhd2-new" "$tree/$file" ||
+                die "cannot write $(shown "$tree")/$file; some files are" \
+                    "changed already: run this again when it can be written"
         fi
     done <"$state/staged.files"
     if [ -e "$state/undone" ]; then
@@ -315,7 +320,8 @@ undo_tree() {
         say "$(shown "$tree"): no overlay on it"
         return
     fi
-    with_scratch "$tree" change_in '' || die "nothing was changed in $(shown "$tree")"
+    with_scratch "$tree" change_in '' ||
+        die "nothing was changed in $(shown "$tree")"
     say "$(shown "$tree"): overlay taken off"
 }
 
