@@ -68,7 +68,7 @@ typedef struct {
     gchar *obs_endpoint;        /* from ~/.obsutilconfig */
     gchar *cacert;              /* file name */
     GPtrArray *notes;           /* of gchar *: one-line warnings for the user */
-    gchar *looked_at;           /* METADATA: where else no keys were, in words */
+    gchar *looked_at;           /* METADATA: where there were no keys */
 } ObsLogin;
 
 void obs_login_free(ObsLogin *login);

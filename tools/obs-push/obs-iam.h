@@ -24,10 +24,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ObsToken, obs_token_free)
 
 /*
  * POST /v3/auth/tokens?nocatalog=true from @login (kind PASSWORD, with a TOTP
- * code if there is one; kind TOKEN asks for a re-scoped token). Scope: project by id, by name, or
- * by @region as its name. Send without signature. The body holds the
- * password: wipe it with obs_secret_wipe_bytes(). OBS_ERROR_CREDENTIALS if
- * the login lacks something; the message says what.
+ * code if there is one; kind TOKEN asks for a re-scoped token). Scope:
+ * project by id, by name, or by @region as its name. Send without signature.
+ * The body holds the password: wipe it with obs_secret_wipe_bytes().
+ * OBS_ERROR_CREDENTIALS if the login lacks something; the message says what.
  */
 ObsRequest *obs_iam_token_request(const ObsEndpoint *iam,
                                   const ObsLogin *login, const gchar *region,

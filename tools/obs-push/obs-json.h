@@ -15,9 +15,8 @@
 
 /*
  * Parse @body (may be NULL). @what names the answer in messages, for example
- * "IMS job answer". OBS_ERROR_FAILED if it is not one object or array, too big or
- * too deep.
- * Free with json_node_unref().
+ * "IMS job answer". OBS_ERROR_FAILED if it is not one object or array, too
+ * big or too deep. Free with json_node_unref().
  */
 JsonNode *obs_json_parse(GBytes *body, const gchar *what, GError **error);
 

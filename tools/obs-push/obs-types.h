@@ -81,12 +81,12 @@ typedef struct {
     GBytes *body;               /* NULL: none, or streamed by the caller */
 } ObsRequest;
 
-/* An OBS request. @endpoint is copied; @bucket and @key may be NULL as in ObsRequest. */
+/* To OBS. @endpoint is copied; @bucket and @key as in ObsRequest. */
 ObsRequest *obs_request_new_obs(ObsMethod method, const ObsEndpoint *endpoint,
                                 ObsAddressing addressing, const gchar *bucket,
                                 const gchar *key);
 
-/* A request to another service. @endpoint is copied; @path begins with "/". */
+/* To another service. @endpoint is copied; @path begins with "/". */
 ObsRequest *obs_request_new_path(ObsMethod method, ObsService service,
                                  const ObsEndpoint *endpoint,
                                  const gchar *path);

@@ -1,9 +1,6 @@
 /*
- * The XML of OBS: a handful of answers read with GMarkup, one body written.
- *
- * One walker turns a document into calls "this element has ended, this was
- * its text", with the path of local names from the root; the parsers below are
- * functions over these calls. GMarkup knows no external entities.
+ * The XML of OBS: a handful of answers read, one body written. Each parser is
+ * a function over the calls of obs_xml_walk().
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,169 +9,10 @@
 #include <string.h>
 
 #include "obs-etag.h"
-#include "obs-text.h"
+#include "obs-xml-walk.h"
 
 #define UPLOAD_ID_MAX 1024
 #define ERROR_MAX (64 * 1024)   /* as much of an <Error> as is looked at */
-
-/* @path without the root: "Part/ETag". "" for the root itself. */
-typedef gboolean (*ElementFunc)(const gchar *path, const gchar *text,
-                                gpointer data, GError **error);
-
-typedef struct {
-    const gchar *const *roots;  /* accepted names of the root */
-    GString *path;
-    GString *text;              /* of the innermost open element */
-    guint depth;
-    gboolean root_seen;
-    ElementFunc func;
-    gpointer data;
-} Walk;
-
-static void bad(GError **error, const gchar *format, ...) G_GNUC_PRINTF(2, 3);
-
-/*
- * The reason may quote the document, so it is made fit for one line. GMarkup
- * even quotes single bytes of a longer character.
- */
-static void bad(GError **error, const gchar *format, ...)
-{
-    g_autofree gchar *raw = NULL;
-    g_autofree gchar *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    raw = g_strdup_vprintf(format, args);
-    va_end(args);
-    text = obs_text_clean(raw, -1, 300);
-    g_set_error(error, OBS_ERROR, OBS_ERROR_FAILED, "unusable XML answer: %s",
-                text);
-}
-
-static const gchar *local_name(const gchar *name)
-{
-    const gchar *colon = strrchr(name, ':');
-
-    return colon ? colon + 1 : name;
-}
-
-static void on_start(GMarkupParseContext *context, const gchar *name,
-                     const gchar **attributes, const gchar **values,
-                     gpointer data, GError **error)
-{
-    Walk *walk = data;
-    const gchar *local = local_name(name);
-
-    if (walk->depth == OBS_XML_MAX_DEPTH) {
-        bad(error, "more than %d elements inside each other",
-            OBS_XML_MAX_DEPTH);
-        return;
-    }
-    if (strlen(local) > 128) {
-        bad(error, "element name of %" G_GSIZE_FORMAT " bytes",
-            strlen(local));
-        return;
-    }
-    if (walk->depth == 0) {
-        if (g_str_equal(local, "Error") &&
-            !g_strv_contains(walk->roots, "Error")) {
-            bad(error, "it reports an error in place of a result");
-            return;
-        }
-        if (!g_strv_contains(walk->roots, local)) {
-            bad(error, "<%s> where <%s> was expected", local,
-                walk->roots[0]);
-            return;
-        }
-        walk->root_seen = TRUE;
-    } else {
-        g_string_append_printf(walk->path, "%s%s", walk->path->len ? "/" : "",
-                               local);
-    }
-    walk->depth++;
-    g_string_truncate(walk->text, 0);
-}
-
-static void on_text(GMarkupParseContext *context, const gchar *text,
-                    gsize length, gpointer data, GError **error)
-{
-    Walk *walk = data;
-
-    if (length > OBS_XML_MAX_TEXT - walk->text->len) {
-        bad(error, "more than %d bytes of text in %s", OBS_XML_MAX_TEXT,
-            walk->path->str);
-        return;
-    }
-    g_string_append_len(walk->text, text, (gssize)length);
-}
-
-static void on_end(GMarkupParseContext *context, const gchar *name,
-                   gpointer data, GError **error)
-{
-    Walk *walk = data;
-    gchar *slash;
-
-    if (!walk->func(walk->path->str, walk->text->str, walk->data, error)) {
-        return;
-    }
-    slash = strrchr(walk->path->str, '/');
-    g_string_truncate(walk->path,
-                      slash ? (gsize)(slash - walk->path->str) : 0);
-    g_string_truncate(walk->text, 0);
-    walk->depth--;
-}
-
-/* @out_root_seen (may be NULL): the root was right, whatever came after. */
-static gboolean walk_document(const gchar *text, gsize length,
-                              const gchar *const *roots, ElementFunc func,
-                              gpointer data, gboolean *out_root_seen,
-                              GError **error)
-{
-    static const GMarkupParser parser = {
-        .start_element = on_start, .end_element = on_end, .text = on_text,
-    };
-    Walk walk = {
-        .roots = roots, .path = g_string_new(NULL),
-        .text = g_string_new(NULL), .func = func, .data = data,
-    };
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GMarkupParseContext) context = NULL;
-    gboolean ok;
-
-    context = g_markup_parse_context_new(&parser,
-                                         G_MARKUP_TREAT_CDATA_AS_TEXT, &walk,
-                                         NULL);
-    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-        length -= 3;
-    }
-    if (length == 0) {
-        bad(&local, "it is empty");
-        ok = FALSE;
-    } else if (length > OBS_XML_MAX_SIZE) {
-        bad(&local, "it has more than %d bytes", OBS_XML_MAX_SIZE);
-        ok = FALSE;
-    } else if (!g_utf8_validate(text, (gssize)length, NULL)) {
-        /* GMarkup lets broken names through. */
-        bad(&local, "it is not valid UTF-8");
-        ok = FALSE;
-    } else {
-        ok = g_markup_parse_context_parse(context, text, (gssize)length,
-                                          &local) &&
-             g_markup_parse_context_end_parse(context, &local);
-    }
-    g_string_free(walk.path, TRUE);
-    g_string_free(walk.text, TRUE);
-    if (out_root_seen) {
-        *out_root_seen = walk.root_seen;
-    }
-    if (!ok && local->domain == OBS_ERROR) {
-        g_propagate_error(error, g_steal_pointer(&local));
-    } else if (!ok) {
-        bad(error, "%s", local->message);
-    }
-    return ok;
-}
 
 /* ------------------------------------------------------------------------ */
 /* Values */
@@ -186,8 +24,8 @@ static gboolean parse_number(const gchar *name, const gchar *text,
     g_autofree gchar *plain = g_strstrip(g_strdup(text));
 
     if (!g_ascii_string_to_unsigned(plain, 10, min, max, out_value, NULL)) {
-        bad(error, "%s is no number from %" G_GUINT64_FORMAT " to %"
-            G_GUINT64_FORMAT, name, min, max);
+        obs_xml_bad(error, "%s is no number from %" G_GUINT64_FORMAT
+                    " to %" G_GUINT64_FORMAT, name, min, max);
         return FALSE;
     }
     return TRUE;
@@ -200,7 +38,7 @@ static gboolean parse_bool(const gchar *name, const gchar *text,
 
     if (g_ascii_strcasecmp(plain, "true") && g_ascii_strcasecmp(plain,
                                                                 "false")) {
-        bad(error, "%s is neither true nor false", name);
+        obs_xml_bad(error, "%s is neither true nor false", name);
         return FALSE;
     }
     *out_value = g_ascii_strcasecmp(plain, "true") == 0;
@@ -223,7 +61,8 @@ static gboolean check_upload_id(const gchar *id, GError **error)
         ok = g_ascii_isgraph(id[i]);
     }
     if (!ok) {
-        bad(error, "UploadId is missing, too long, or has odd characters");
+        obs_xml_bad(error, "UploadId is missing, too long, or has odd "
+                    "characters");
     }
     return ok;
 }
@@ -256,8 +95,7 @@ gboolean obs_xml_parse_initiate(const gchar *text, gsize length,
     };
     Single single = { "UploadId", NULL };
 
-    if (!walk_document(text, length, roots, on_single, &single, NULL,
-                       error) ||
+    if (!obs_xml_walk(text, length, roots, on_single, &single, NULL, error) ||
         !check_upload_id(single.text, error)) {
         g_free(single.text);
         return FALSE;
@@ -272,15 +110,15 @@ gboolean obs_xml_parse_copy_part(const gchar *text, gsize length,
     static const gchar *const roots[] = { "CopyPartResult", NULL };
     Single single = { "ETag", NULL };
     g_autofree gchar *etag = NULL;
-    gboolean ok = walk_document(text, length, roots, on_single, &single,
-                                NULL, error);
+    gboolean ok = obs_xml_walk(text, length, roots, on_single, &single, NULL,
+                               error);
 
     if (ok && single.text) {
         etag = obs_etag_normalize(single.text);
     }
     g_free(single.text);
     if (ok && (!etag || !*etag)) {
-        bad(error, "<CopyPartResult> without an ETag");
+        obs_xml_bad(error, "<CopyPartResult> without an ETag");
         ok = FALSE;
     }
     if (ok) {
@@ -322,12 +160,13 @@ static gboolean end_part(PartsWalk *walk, GError **error)
 {
     if (!walk->part || !walk->part->number || !walk->part->etag ||
         !walk->has_size) {
-        bad(error, "part %u of the page lacks number, size or ETag",
-            walk->list->parts->len + 1);
+        obs_xml_bad(error, "part %u of the page lacks number, size or ETag",
+                    walk->list->parts->len + 1);
         return FALSE;
     }
     if (walk->list->parts->len == OBS_XML_MAX_ENTRIES) {
-        bad(error, "more than %d parts on one page", OBS_XML_MAX_ENTRIES);
+        obs_xml_bad(error, "more than %d parts on one page",
+                    OBS_XML_MAX_ENTRIES);
         return FALSE;
     }
     g_ptr_array_add(walk->list->parts, g_steal_pointer(&walk->part));
@@ -385,7 +224,7 @@ ObsXmlPartList *obs_xml_parse_parts(const gchar *text, gsize length,
     gboolean ok;
 
     list->parts = g_ptr_array_new_with_free_func(part_free);
-    ok = walk_document(text, length, roots, on_parts, &walk, NULL, error);
+    ok = obs_xml_walk(text, length, roots, on_parts, &walk, NULL, error);
     part_free(walk.part);
     if (!ok) {
         return NULL;
@@ -396,8 +235,8 @@ ObsXmlPartList *obs_xml_parse_parts(const gchar *text, gsize length,
         list->next_marker = last->number;
     }
     if (list->truncated && list->next_marker <= marker) {
-        bad(error, "the list of parts goes on, but not after part %u",
-            marker);
+        obs_xml_bad(error, "the list of parts goes on, but not after part %u",
+                    marker);
         return NULL;
     }
     return g_steal_pointer(&list);
@@ -437,15 +276,16 @@ typedef struct {
 static gboolean end_upload(UploadsWalk *walk, GError **error)
 {
     if (!walk->upload || !walk->upload->key || !*walk->upload->key) {
-        bad(error, "upload %u of the page lacks a key",
-            walk->list->uploads->len + 1);
+        obs_xml_bad(error, "upload %u of the page lacks a key",
+                    walk->list->uploads->len + 1);
         return FALSE;
     }
     if (!check_upload_id(walk->upload->upload_id, error)) {
         return FALSE;
     }
     if (walk->list->uploads->len == OBS_XML_MAX_ENTRIES) {
-        bad(error, "more than %d uploads on one page", OBS_XML_MAX_ENTRIES);
+        obs_xml_bad(error, "more than %d uploads on one page",
+                    OBS_XML_MAX_ENTRIES);
         return FALSE;
     }
     g_ptr_array_add(walk->list->uploads, g_steal_pointer(&walk->upload));
@@ -500,7 +340,7 @@ ObsXmlUploadList *obs_xml_parse_uploads(const gchar *text, gsize length,
     gboolean ok;
 
     list->uploads = g_ptr_array_new_with_free_func(upload_free);
-    ok = walk_document(text, length, roots, on_uploads, &walk, NULL, error);
+    ok = obs_xml_walk(text, length, roots, on_uploads, &walk, NULL, error);
     upload_free(walk.upload);
     if (!ok) {
         return NULL;
@@ -517,8 +357,8 @@ ObsXmlUploadList *obs_xml_parse_uploads(const gchar *text, gsize length,
         (same_text(list->next_key_marker, NULL) ||
          (same_text(list->next_key_marker, key_marker) &&
           same_text(list->next_upload_id_marker, upload_id_marker)))) {
-        bad(error, "the list of uploads goes on, but always from the same "
-            "place");
+        obs_xml_bad(error, "the list of uploads goes on, but always from the "
+                    "same place");
         return NULL;
     }
     return g_steal_pointer(&list);
@@ -568,8 +408,8 @@ gboolean obs_xml_parse_error(const gchar *text, gsize length,
     /* It may have been cut off in the middle of a letter. */
     valid = g_utf8_make_valid(text, (gssize)MIN(length, ERROR_MAX));
     memset(out_error, 0, sizeof(*out_error));
-    walk_document(valid, strlen(valid), roots, on_error, out_error,
-                  &root_seen, NULL);
+    obs_xml_walk(valid, strlen(valid), roots, on_error, out_error, &root_seen,
+                 NULL);
     return root_seen;
 }
 
