@@ -116,8 +116,10 @@ static unsigned count_different(const uint64_t *outcome, unsigned n)
     return different;
 }
 
-/* Forgets layouts that make the same file as the first of every sample, such
- * as a block size that is a field or a constant: there is nothing to tell. */
+/*
+ * Forgets layouts that make the same file as the first of every sample, such
+ * as a block size that is a field or a constant: there is nothing to tell.
+ */
 static void drop_twins(RawBitmapFit *fit, const bool *differs)
 {
     unsigned kept = 1, equal = 1;

@@ -474,7 +474,7 @@ class Convert(qemutest.QemuCase):
             with open(self.mf, 'wb') as f:
                 f.write(b'old')
             p = subprocess.Popen(
-                [self.tool('qemu-img'), 'convert', '-q', '-r', '4M', '-f',
+                [self.tool('qemu-img'), 'convert', '-q', '-r', '512K', '-f',
                  'raw', '-O', 'raw', '-o', f'bitmap={self.mf}', source,
                  self.raw])
             while os.path.exists(self.mf) and p.poll() is None:
@@ -482,7 +482,9 @@ class Convert(qemutest.QemuCase):
             self.assertIsNone(p.poll())
             p.send_signal(how)
             self.assertNotEqual(p.wait(60), 0)
-            self.assert_only('s.raw', 'image.raw')
+            # killed early it has not even made the target
+            self.assertLessEqual(set(os.listdir(self.dir)),
+                                 {'s.raw', 'image.raw'})
 
     def test_no_room_for_the_bitmap(self):
         """2 MiB of bitmap where 1 MiB fits; nothing goes to the target."""
