@@ -194,7 +194,7 @@ static void test_refused(void)
         { { { "OS_CLOUD", "d" }, { CLOUDS, "clouds: {c: {}}" } }, { 0 },
           "has no cloud \"d\"" },
         { { { NULL } }, { .no_metadata = TRUE },
-          "no credentials; looked at: environment" },
+          "no credentials found (environment: no OBS_ACCESS_KEY_ID" },
         { { { NULL }, { OBSUTIL, ENCRYPTED } }, { .no_metadata = TRUE },
           "encrypted by obsutil, only obsutil can read it" },
         { { { NULL } }, { .file = "/f" }, "/f: not there" },

@@ -50,8 +50,8 @@ static const gchar *env_first(const Search *search, const gchar *const *names,
 
 static void looked_at(Search *search, const gchar *where, const gchar *result)
 {
-    g_string_append_printf(search->looked_at, "%s%s (%s)",
-                           search->looked_at->len ? ", " : "", where, result);
+    g_string_append_printf(search->looked_at, "%s%s: %s",
+                           search->looked_at->len ? "; " : "", where, result);
 }
 
 static ObsLogin *login_new(ObsLoginKind kind, const gchar *origin)
@@ -61,6 +61,16 @@ static ObsLogin *login_new(ObsLoginKind kind, const gchar *origin)
     login->kind = kind;
     login->origin = g_strdup(origin);
     return login;
+}
+
+/* Why a file could not be read, without its name in front. */
+static const gchar *reason_alone(const GError *error, const gchar *path)
+{
+    gsize length = strlen(path);
+
+    return g_str_has_prefix(error->message, path) &&
+           g_str_has_prefix(error->message + length, ": ")
+           ? error->message + length + 2 : error->message;
 }
 
 /* Read a credentials file and warn if others can, too. */
@@ -181,7 +191,7 @@ static Step from_obsutil(Search *search, ObsLogin **out_login)
     path = g_build_filename(search->world->home, ".obsutilconfig", NULL);
     text = read_file(search, path, &local);
     if (!text) {
-        looked_at(search, path, local->message);
+        looked_at(search, path, reason_alone(local, path));
         return STEP_NOTHING;
     }
     login = login_new(OBS_LOGIN_KEYS, path);
@@ -231,7 +241,7 @@ static Step from_profiles(Search *search, ObsLogin **out_login,
     }
     text = read_file(search, path, &local);
     if (!text) {
-        looked_at(search, path, local->message);
+        looked_at(search, path, reason_alone(local, path));
         return STEP_NOTHING;
     }
     login = login_new(OBS_LOGIN_KEYS, path);
@@ -429,7 +439,7 @@ static Step run(Search *search, ObsLogin **out_login, GError **error)
         return STEP_FOUND;
     }
     g_set_error(error, OBS_ERROR, OBS_ERROR_CREDENTIALS,
-                "no credentials; looked at: %s; set OBS_ACCESS_KEY_ID and "
+                "no credentials found (%s): set OBS_ACCESS_KEY_ID and "
                 "OBS_SECRET_ACCESS_KEY", search->looked_at->str);
     return STEP_ERROR;
 }

@@ -216,9 +216,9 @@ static void on_metadata_token(ObsReply *r, gpointer user_data)
     }
     if (version == OBS_METADATA_NONE) {
         renewal_failed(s, g_error_new(OBS_ERROR, OBS_ERROR_CREDENTIALS,
-                       "no credentials found; looked at: %s, and the "
-                       "metadata service of this machine (gives none); set "
-                       "OBS_ACCESS_KEY_ID and OBS_SECRET_ACCESS_KEY",
+                       "no credentials found (%s; metadata service: gives "
+                       "none): set OBS_ACCESS_KEY_ID and "
+                       "OBS_SECRET_ACCESS_KEY",
                        s->login->looked_at));
         return;
     }
