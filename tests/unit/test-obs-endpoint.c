@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Clouds and regions to addresses, both ways.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-endpoint.h"
 #include "obs-url.h"

@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Part sizes and plans: the limits of OBS at both ends, and for sparse files
  * that every plan covers the file, keeps all data and obeys every rule.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-plan.h"
 

@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The verdict table, the waiting times and the clock offset.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 

@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Vectors of test-obs-sign.c, included there. The published ones are the
  * examples of the S3 documentation; the others come from a few lines of
  * Python (hmac, hashlib) that know nothing of our code.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 {
     .name = "s3-published-get-lifecycle",

@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Signatures: vectors of our own (made with a separate implementation and, for
  * AWS V4, the published examples of S3), and all of ../shared/vectors/signing
  * if that folder is there.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 

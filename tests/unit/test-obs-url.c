@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Names, addresses, URLs, redirects, and the small values they are made of.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 

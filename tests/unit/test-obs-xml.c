@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * OBS's XML: good answers in several dialects, and everything that must not
  * be believed: wrong roots, missing or impossible members, endless lists,
  * depth, size, entities.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 

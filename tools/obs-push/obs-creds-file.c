@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The line-based formats that hold credentials: obsutil's key=value file and
  * the SDK's INI profiles.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-creds-file.h"
 

@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The text formats that hold credentials: obsutil's key=value file, the SDK's
  * INI profiles and OpenStack's clouds.yaml. Pure: text in, login out.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_CREDS_FILE_H
 #define OBS_CREDS_FILE_H

@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ordered search for credentials in options, environment and files.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-creds.h"
 

@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The real environment and files, for the search for credentials.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-creds.h"
 

@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One entry of OpenStack's clouds.yaml, read with libyaml.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-creds-file.h"
 

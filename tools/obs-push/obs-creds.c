@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Access keys in ref-counted wiped memory, and the life of a login.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-creds.h"
 

@@ -1,10 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who we are: access keys in ref-counted wiped memory, and the ordered search
  * for them in options, environment and files. Pure: environment and files are
  * read through the two functions of an ObsCredsWorld. What needs the network
  * (metadata service, tokens) is in obs-iam.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_CREDS_H
 #define OBS_CREDS_H

@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which host serves what: cloud name and region to the addresses of object
  * storage, image and identity service. Pure.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_ENDPOINT_H
 #define OBS_ENDPOINT_H

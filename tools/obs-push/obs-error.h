@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The error domain of obs-push: its codes are the process exit codes.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_ERROR_H
 #define OBS_ERROR_H

@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Checksums of what is uploaded: MD5 of a part, the ETag of a multipart
  * object from the MD5s of its parts, and comparing with what a server says.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_ETAG_H
 #define OBS_ETAG_H

@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Logging in over the network, as pairs of pure functions: build the request,
  * parse the answer.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-iam.h"
 

@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Logging in over the network, as pairs of pure functions: build the request,
  * parse the answer. The caller sends it. Covers IAM tokens, temporary keys
  * from a token, project ids, and the metadata service of an ECS.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_IAM_H
 #define OBS_IAM_H

@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The image service's error codes: what each means and what the user can do.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-ims-codes.h"
 

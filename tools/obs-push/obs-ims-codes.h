@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The image service's error codes: what each means and what the user can do.
  * One table for refused requests and failed jobs. Pure.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_IMS_CODES_H
 #define OBS_IMS_CODES_H

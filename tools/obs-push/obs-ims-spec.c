@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is to be registered: checking it by the documented rules, and turning
  * it into the request.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-ims.h"
 

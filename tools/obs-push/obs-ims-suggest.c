@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "Did you mean …": the nearest spellings in the list of supported systems.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-ims.h"
 

@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Image service: jobs, the list of supported systems, quota and images.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-ims.h"
 

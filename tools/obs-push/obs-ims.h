@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Image service: build the quick import request, read jobs, the list of
  * supported systems, quota and images. Pure; the caller signs and sends.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_IMS_H
 #define OBS_IMS_H

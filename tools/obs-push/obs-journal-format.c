@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The journal of an upload as text.
  *
@@ -24,8 +25,6 @@
  *
  * Text is percent-encoded, so a "-" alone can stand for "none" (a text that
  * is just "-" is written as %2D).
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-journal-format.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The journal of an upload as text: what is uploaded where, cut how, and
  * which parts are done. Pure: text ⇄ struct; writing it to disk safely and
@@ -7,8 +8,6 @@
  * part, closed by "end <sha256 of all bytes before>". A journal that was cut
  * off, edited or is of another version is refused, never guessed at. It holds
  * no secret.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_JOURNAL_FORMAT_H
 #define OBS_JOURNAL_FORMAT_H

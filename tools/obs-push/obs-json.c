@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reading JSON that a server sent, without trusting it.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-json.h"
 

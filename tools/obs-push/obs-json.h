@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reading JSON that a server sent, without trusting it: bounded size and
  * nesting (json-glib recurses), and getters that accept a missing, null or
  * wrongly typed member as "not there". Pure.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_JSON_H
 #define OBS_JSON_H

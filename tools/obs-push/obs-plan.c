@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Cutting a file into parts: sizes, counts, and which parts are zeros that
  * the server can copy by itself.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-plan.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Cutting a file into parts: sizes, counts, and which parts are zeros that
  * the server can copy by itself. Pure arithmetic; all sizes are bytes.
@@ -8,8 +9,6 @@
  * has the same size, every part but the file's last is at least part_size
  * long (as S3 and OBS demand), and the plan follows from a few numbers and
  * the zero ranges alone. For a plain file part n starts at n × part_size.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_PLAN_H
 #define OBS_PLAN_H

@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Redirects: which one may be followed with a signature in hand.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-redirect.h"
 

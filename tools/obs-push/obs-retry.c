@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What to do after an attempt: one table from (network error, HTTP status,
  * service code) to a verdict, and the waiting times.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-retry.h"
 

@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What to do after an attempt: one table from (network error, HTTP status,
  * service code) to a verdict, and the waiting times. Pure: no clock, no
  * random source, no sleep of its own.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_RETRY_H
 #define OBS_RETRY_H

@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Keeping secrets: memory that is locked, kept out of core dumps and wiped;
  * and what has to be blotted out before a request or an answer is shown.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-secret.h"
 

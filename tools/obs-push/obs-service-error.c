@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a service said went wrong, whatever the shape.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-service-error.h"
 

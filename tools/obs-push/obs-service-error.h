@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a service said went wrong, whatever the shape: OBS's XML, the headers
  * of a HEAD answer, the three JSON shapes of IMS, IAM and the API gateway, or
  * the bare status line. Pure.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_SERVICE_ERROR_H
 #define OBS_SERVICE_ERROR_H

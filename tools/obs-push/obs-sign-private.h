@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the two halves of the signing code share. Private to obs-sign*.c.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_SIGN_PRIVATE_H
 #define OBS_SIGN_PRIVATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Signatures, second half: the methods that hash a canonical request with
  * SHA-256: AWS V4 and the two forms of SDK-HMAC-SHA256.
@@ -5,8 +6,6 @@
  * All of them agree on this shape:
  *     METHOD \n path \n query \n (name:value \n)… \n names \n body hash
  * and differ in what is encoded how, in the scope, and in the key.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-sign-private.h"
 

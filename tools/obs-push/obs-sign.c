@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Signatures, first half: the OBS and AWS V2 methods (HMAC-SHA1 over a short
  * string), and the entry points for all methods.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-sign-private.h"
 

@@ -1,10 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Signatures: canonical strings and the headers or URL that carry them, for
  * OBS, AWS V2 and V4 (OBS speaks both) and SDK-HMAC-SHA256 (IMS, IAM; plain
  * and with credential scope). Pure: request, keys and time in, text out.
  * Rules and vectors: the API signing guides of the vendor; AWS V4 as S3.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_SIGN_H
 #define OBS_SIGN_H

@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Foreign text made fit for a message.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-text.h"
 

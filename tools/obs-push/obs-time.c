@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The date spellings of HTTP and of the clouds' signatures.
  *
  * strftime() would follow the locale, so names come from our own tables.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-time.h"
 

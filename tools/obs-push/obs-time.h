@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The date spellings of HTTP and of the clouds' signatures, independent of
  * the locale. All times are seconds since 1970, UTC.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_TIME_H
 #define OBS_TIME_H

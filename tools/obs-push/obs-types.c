@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Life and small accessors of the values in obs-types.h.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-types.h"
 

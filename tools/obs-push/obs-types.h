@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The plain values that pass between policy and mechanism: an endpoint, a
  * request that can be signed, turned into a URL and sent, and its answer.
  * They own their members; nothing here does I/O.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_TYPES_H
 #define OBS_TYPES_H

@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Names and addresses: percent-encoding, obs:// arguments, endpoints, the
  * rules for bucket and key names, URLs of requests.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-url.h"
 

@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Names and addresses: percent-encoding, obs:// arguments, endpoints, the
  * rules for bucket and key names, and URLs of requests. Pure.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_URL_H
 #define OBS_URL_H

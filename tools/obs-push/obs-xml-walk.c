@@ -1,7 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Walking an XML document with bounds.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-xml-walk.h"
 

@@ -1,9 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Walking an XML document with bounds: GMarkup turned into calls "this element
  * has ended, this was its text". Private to obs-xml.c. GMarkup knows no
  * external entities.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_XML_WALK_H
 #define OBS_XML_WALK_H

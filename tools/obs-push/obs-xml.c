@@ -1,8 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The XML of OBS: a handful of answers read, one body written. Each parser is
  * a function over the calls of obs_xml_walk().
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "obs-xml.h"
 

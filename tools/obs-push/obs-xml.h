@@ -1,10 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The XML of OBS: a handful of answers read with GMarkup, one body written.
  * Answers are hostile: size, depth, counts and numbers are bounded. Elements
  * are matched by local name and parent, so a foreign namespace or an unknown
  * member does no harm. Pure.
- *
- * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef OBS_XML_H
 #define OBS_XML_H
