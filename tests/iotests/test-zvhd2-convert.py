@@ -10,12 +10,15 @@ work was split.
 import json
 import os
 import random
+import shutil
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 import qemutest     # noqa: E402
 import zvhd2ref as ref  # noqa: E402
-from qemutest import GIB, MIB, TIB, per_build, slow     # noqa: E402
+from qemutest import (GIB, MIB, TIB, contents, per_build,     # noqa: E402
+                      slow)
 
 
 class ConvertCase(qemutest.QemuCase):
@@ -144,10 +147,46 @@ class SameBytes(ConvertCase):
                      ['-S', '4k'], ['-S', '1M'], ['-c'], ['-c', '-W'], ['-p'],
                      ['-q'], ['-T', 'none'], ['-t', 'writeback'],
                      ['-t', 'writethrough'], ['-t', 'directsync'],
-                     ['-t', 'none'], ['-t', 'none', '-T', 'none', '-W'],
                      ['-r', '200M'], ['-o', 'compression_type=zstd'],
                      ['-o', 'compression_level=3'], ['-U']):
             self.same(*opts)
+
+    def test_without_the_page_cache(self):
+        """-t none and -T none need a file system that has O_DIRECT."""
+        for folder in (self.dir, qemutest.REPO, '/var/tmp'):
+            probe = os.path.join(folder, 'zvhd2-o-direct-probe')
+            try:
+                os.close(os.open(probe, os.O_CREAT | os.O_DIRECT |
+                                 os.O_WRONLY))
+                break
+            except OSError:
+                continue
+            finally:
+                if os.path.exists(probe):
+                    os.unlink(probe)
+        else:
+            self.fail('no folder with O_DIRECT to test in')
+        with tempfile.TemporaryDirectory(dir=folder) as tmp:
+            raw, out = os.path.join(tmp, 'r.raw'), os.path.join(tmp, 'o')
+            shutil.copyfile(self.raw, raw)
+            for opts in (['-t', 'none'], ['-T', 'none'],
+                         ['-t', 'none', '-T', 'none', '-W'],
+                         ['-t', 'directsync', '-m', '16']):
+                with self.subTest(opts=opts):
+                    self.convert(raw, out, *opts, src_fmt='raw')
+                    self.assertEqual(ref.check(out), [])
+                    self.assertEqual(ref.same_but_identity(out), self.want)
+            self.img('compare', '-T', 'none', '-f', 'raw', '-F', 'zvhd2',
+                     raw, out)
+
+    def test_over_a_file_that_is_there(self):
+        """Of what was in the file, nothing stays."""
+        out = self.path('o.zvhd2')
+        for old in (b'', b'x' * 5 * MIB, contents(self.z) * 2):
+            with open(out, 'wb') as f:
+                f.write(old)
+            self.convert(self.raw, out, src_fmt='raw')
+            self.assertEqual(ref.same_but_identity(out), self.want)
 
     def test_two_runs_differ_only_in_identity(self):
         self.same()
@@ -365,16 +404,19 @@ class Memory(ConvertCase):
 
     @slow
     def test_two_gibibytes_dense(self):
+        """One file eight times, and read back into nowhere: little disk."""
         raw = self.path('r.raw')
         piece = random.Random(1).randbytes(256) * 16
         with open(raw, 'wb') as f:
-            for n in range(2 * GIB // MIB):
+            for n in range(256):
                 f.write((piece + n.to_bytes(8, 'big') * 512) * 128)
-        self.assertEqual(os.path.getsize(raw), 2 * GIB)
-        self.bounded('convert', '-f', 'raw', '-O', 'zvhd2', raw, self.z)
-        os.unlink(raw)
-        self.bounded('convert', '-m', '16', '-f', 'zvhd2', '-O', 'raw',
-                     self.z, self.path('back'))
+        self.assertEqual(os.path.getsize(raw), 256 * MIB)
+        self.bounded('convert', '-f', 'raw', '-O', 'zvhd2', *[raw] * 8,
+                     self.z)
+        self.assertEqual(len(ref.Image(self.z).records), 1024)
+        self.bounded('convert', '-n', '-m', '16', '-f', 'zvhd2',
+                     '--target-image-opts', self.z,
+                     f'driver=null-co,size={2 * GIB}')
 
 
 if __name__ == '__main__':

@@ -170,6 +170,15 @@ class Refusals(WriteCase):
         self.assertRegex(r.out + r.err, '(?i)finished')
         self.assert_refused(self.z)
 
+    def test_target_of_fixed_size(self):
+        """A footer must end the file: a device that is longer won't do."""
+        raw = qemutest.random_raw(self.path('r.raw'), 4 * MIB, 34)
+        qemutest.make_raw(self.path('device'), 64 * MIB)
+        uri = self.qemu_nbd(self.path('device'), '-t', fmt='raw')
+        r = self.img('convert', '-f', 'raw', '-O', 'zvhd2', raw, uri, rc=1)
+        self.assertRegex(r.err, 'ZVHD2 image needs a file|resize|grow')
+        self.img('info', '-f', 'zvhd2', uri, rc=1)
+
     def test_created_and_not_written(self):
         self.create()
         self.assert_refused(self.z, match='(?i)unfinished|not finished|'

@@ -153,14 +153,21 @@ class IndependentlyWritten(qemutest.QemuCase):
         got = self.io(image, *commands).out
         self.assertEqual(hexdump_bytes(got), b''.join(wanted))
 
-    def test_many_readers_of_one_block(self):
-        data = random.Random(5).randbytes(2 * MIB)
-        image = self.make(2 * MIB, {0: data})
+    def test_many_readers_of_few_blocks(self):
+        """All at once, with fewer cached blocks than are being read."""
+        pieces = [bytes([k + 1]) * 65536 for k in range(96)]
+        blocks = {n: b''.join(pieces[n * 32:n * 32 + 32]) for n in range(3)}
+        image = self.make(6 * MIB, blocks)
+        order = list(range(96))
+        random.Random(5).shuffle(order)
         for threads in (1, 4):
-            reads = [f'aio_read -q {k * 65536} 65536' for k in range(32)]
-            self.io('file.filename=%s,driver=zvhd2,threads=%d,cache-size=%d'
-                    % (image, threads, 2 * MIB), *reads, 'aio_flush',
-                    opts=['--image-opts'], fmt=None)
+            for cache in (0, 2 * MIB, 16 * MIB):
+                reads = [f'aio_read -q -P {k + 1} {k * 65536} 65536'
+                         for k in order]
+                r = self.io(f'file.filename={image},driver=zvhd2,'
+                            f'threads={threads},cache-size={cache}', *reads,
+                            'aio_flush', opts=['--image-opts'], fmt=None)
+                self.assertEqual(r.out + r.err, '')
 
     def test_runtime_options(self):
         image = self.make(9 * MIB, {0: b'x', 4: b'y'})
@@ -211,6 +218,30 @@ class IndependentlyWritten(qemutest.QemuCase):
         self.io(image, 'read -P 0x61 0 1', 'read -P 0x62 2T 1',
                 'read -P 0 3T 2M', 'read -P 0x63 5T 1')
         self.img('check', image)
+
+
+@per_build
+class Compare(qemutest.QemuCase):
+    def test_finds_a_difference(self):
+        one = ref.make(self.path('1'), 9 * MIB, {1: b'x', 3: b'same'})
+        other = ref.make(self.path('2'), 9 * MIB, {1: b'y', 3: b'same'})
+        self.img('compare', '-f', 'zvhd2', '-F', 'zvhd2', one, one)
+        r = self.img('compare', '-f', 'zvhd2', '-F', 'zvhd2', one, other,
+                     rc=1)
+        self.assertIn(f'mismatch at offset {2 * MIB}', r.out)
+
+    def test_size(self):
+        """Rounded up to GiB it is a longer disk; with guest-size=exact not."""
+        image = ref.make(self.path('1'), 9 * MIB, {1: b'x'})
+        raw = self.path('raw')
+        ref.expand_to(image, raw)
+        self.img('compare', '-f', 'raw', '-F', 'zvhd2', raw, image)
+        r = self.img('compare', '-s', '-f', 'raw', '-F', 'zvhd2', raw, image,
+                     rc=1)
+        self.assertIn('size mismatch', r.out)
+        r = self.img('compare', '--image-opts', f'driver=raw,'
+                     f'file.filename={raw}', self.exact(image))
+        self.assertNotIn('size mismatch', r.out)
 
 
 @per_build

@@ -87,6 +87,7 @@ TRAILER_FIELDS = ('index_lba', 'bitmap_lba', 'index_size', 'bitmap_size',
                   'index_seg_size', 'bitmap_seg_size', 'index_seg_num',
                   'bitmap_seg_num')
 CHECKSUM_AT = 64
+ZEROS = bytes(64 * KIB)
 
 
 class FormatError(Exception):
@@ -319,7 +320,7 @@ def expand_to(path, out, size='orig'):
             start = r.blk * len(data)
             for off in range(0, min(len(data), end - start), 64 * KIB):
                 part = data[off:min(off + 64 * KIB, end - start)]
-                if part.strip(b'\0'):
+                if part != ZEROS[:len(part)]:
                     f.seek(start + off)
                     f.write(part)
 
