@@ -546,6 +546,7 @@ static void send_attempt(ObsCall *call, const ObsAuth *auth)
     }
     http.stall_timeout = call->spec.answer_timeout;
     http.total_timeout = call->spec.total_timeout;
+    http.fresh_connection = call->spec.repeat == OBS_REPEAT_LOOK_FIRST;
     http.direct = request->service == OBS_SERVICE_METADATA;
     log_request(call, url, signature);
     call->transfer = obs_http_start(client->http, &http, on_http_done, call);

@@ -412,6 +412,9 @@ static CURLcode set_up(ObsHttpTransfer *t, const ObsHttpRequest *request)
     if (http->ca_file) {
         SET(CURLOPT_CAINFO, http->ca_file);
     }
+    if (request->fresh_connection) {
+        SET(CURLOPT_FRESH_CONNECT, 1L);
+    }
     if (request->direct) {
         SET(CURLOPT_NOPROXY, "*");
     }

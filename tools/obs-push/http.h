@@ -49,6 +49,12 @@ typedef struct {
     guint stall_timeout;        /* seconds; 0: that of the configuration */
     guint total_timeout;        /* seconds; 0: none */
     gboolean direct;            /* ignore every proxy setting */
+    /*
+     * On a connection of its own. On a kept one that dies without an answer
+     * curl sends a request again by itself, which must not happen to one that
+     * may have been obeyed.
+     */
+    gboolean fresh_connection;
 } ObsHttpRequest;
 
 typedef struct {
