@@ -122,6 +122,9 @@ class Server:
             raise RuntimeError(f'bucket {name}: {answer.status} '
                                f'{answer.body[:500]}')
 
+    def keys(self, bucket):
+        return self.s3('GET', '/' + bucket).texts('Key')
+
     def uploads(self, bucket):
         """[(key, upload id)] of multipart uploads that are not finished."""
         answer = self.s3('GET', '/' + bucket, 'uploads')

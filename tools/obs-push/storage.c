@@ -54,6 +54,25 @@ static void add_headers(ObsRequest *request, const GPtrArray *headers)
     }
 }
 
+static gboolean no_bucket(const ObsPlace *place, GError **error)
+{
+    g_set_error(error, OBS_ERROR, OBS_ERROR_BUCKET,
+                "there is no bucket %s at this endpoint; check its name, "
+                "--region and --endpoint", place->bucket);
+    return FALSE;
+}
+
+/* As obs_reply_check(), and tells the name of a bucket that is not there. */
+static gboolean check(const ObsPlace *place, const ObsReply *reply,
+                      GError **error)
+{
+    if (reply->service_error &&
+        g_strcmp0(reply->service_error->code, "NoSuchBucket") == 0) {
+        return no_bucket(place, error);
+    }
+    return obs_reply_check(reply, error);
+}
+
 gboolean obs_storage_head_bucket(const ObsPlace *place, ObsBucketInfo *out,
                                  GError **error)
 {
@@ -65,10 +84,7 @@ gboolean obs_storage_head_bucket(const ObsPlace *place, ObsBucketInfo *out,
     reply = call(place, &spec, request_to(&bucket, OBS_METHOD_HEAD),
                  g_strdup_printf("look at bucket %s", place->bucket));
     if (obs_reply_status(reply) == 404) {
-        g_set_error(error, OBS_ERROR, OBS_ERROR_BUCKET,
-                    "there is no bucket %s at this endpoint; check its name, "
-                    "--region and --endpoint", place->bucket);
-        return FALSE;
+        return no_bucket(place, error);
     }
     if (!obs_reply_check(reply, error)) {
         return FALSE;
@@ -182,7 +198,7 @@ gboolean obs_storage_put(const ObsPlace *place, const ObsBody *body,
     obs_pairs_set(request->headers, "Content-Type", OBS_CONTENT_TYPE);
     reply = call(place, &spec, request,
                  g_strdup_printf("upload %s", place->key));
-    if (!obs_reply_check(reply, error)) {
+    if (!check(place, reply, error)) {
         return FALSE;
     }
     etag = obs_response_header(reply->response, "ETag");
@@ -218,7 +234,7 @@ gboolean obs_storage_initiate(const ObsPlace *place, const GPtrArray *headers,
     obs_pairs_add(request->query, "uploads", NULL);
     reply = call(place, &spec, request,
                  g_strdup_printf("begin the upload of %s", place->key));
-    if (!obs_reply_check(reply, error)) {
+    if (!check(place, reply, error)) {
         return FALSE;
     }
     body = obs_reply_body(reply, &length);
@@ -328,7 +344,7 @@ GPtrArray *obs_storage_list_uploads(const ObsPlace *place, const char *prefix,
         reply = call(place, &spec, request,
                      g_strdup_printf("list the open uploads of %s",
                                      place->bucket));
-        if (!obs_reply_check(reply, error)) {
+        if (!check(place, reply, error)) {
             return NULL;
         }
         body = obs_reply_body(reply, &length);
