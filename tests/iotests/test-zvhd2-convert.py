@@ -319,6 +319,20 @@ class CreateOptions(ConvertCase):
                 self.assertFalse(os.path.exists(self.z) and
                                  os.path.getsize(self.z), 'a file was left')
 
+    def test_what_the_format_cannot_hold(self):
+        qcow2 = self.path('b.qcow2')
+        self.convert(self.raw, qcow2, fmt='qcow2')
+        self.img('bitmap', '--add', qcow2, 'bitmap0')
+        for opts in (['-B', qcow2, '-F', 'qcow2'], ['--bitmaps'],
+                     ['-o', f'backing_file={qcow2}'],
+                     ['-o', 'encryption=on']):
+            with self.subTest(opts=opts):
+                self.img('convert', *opts, '-O', 'zvhd2', qcow2, self.z,
+                         rc=1)
+                self.assertFalse(os.path.exists(self.z) and
+                                 self.img('info', self.z, '-f', 'zvhd2',
+                                          rc=None).rc == 0)
+
     def test_options_are_documented(self):
         text = self.img('create', '-f', 'zvhd2', '-o', 'help', self.z).out
         for option in ('size', 'cluster_size', 'compression_type',

@@ -239,6 +239,28 @@ class UnreadableSource(FaultCase):
                     if os.path.getsize(self.z) > 4096:
                         self.assert_recovers_a_prefix()
 
+    def test_read_error_inside_the_image(self):
+        """Of the ZVHD2 file itself: told with its place, nothing made up."""
+        whole, record = self.whole, self.whole.records[4]
+        for at, text in ((0, 'header'), (len(whole.raw) - 4096, 'footer'),
+                         (whole.marker_at + 4096 + ref.INDEX_SEG, 'bitmap'),
+                         (whole.marker_at + 4096, 'index'),
+                         (record.at, f'block {record.blk} at offset '
+                                     f'{record.at}')):
+            with self.subTest(text):
+                r = self.img(
+                    'convert', '--image-opts', '-O', 'raw',
+                    'driver=zvhd2,file.driver=blkdebug,'
+                    'file.image.driver=file,'
+                    f'file.image.filename={self.z},'
+                    'file.inject-error.0.event=none,'
+                    'file.inject-error.0.iotype=read,'
+                    'file.inject-error.0.once=off,'
+                    f'file.inject-error.0.sector={at // 512}',
+                    self.path('out.raw'), rc=1)
+                self.assertIn(text, r.err)
+                self.assertIn('Input/output error', r.err)
+
     def test_salvage(self):
         self.img('convert', '--salvage', '--image-opts', '-O', 'zvhd2',
                  self.source(4097), self.z)

@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 import qemutest     # noqa: E402
 import zvhd2ref as ref  # noqa: E402
-from qemutest import (KIB, MIB, contents, per_build,   # noqa: E402
+from qemutest import (GIB, KIB, MIB, contents, per_build,   # noqa: E402
                       sparse_digest)
 
 SIZE = 21 * MIB + 512
@@ -82,6 +82,21 @@ class Programs(WriteCase):
                 uri = self.qemu_nbd(self.z)
                 self.run_it('nbdcopy', *opts, self.raw, uri)
                 self.good(self.raw)
+
+    def test_large_zeros(self):
+        """The largest requests that there are, past a bitmap segment."""
+        size, commands = 66 * GIB, []
+        for gib in range(0, 66):
+            if gib in (3, 65):
+                commands += [f'write -P 7 {gib * GIB} 5M',
+                             f'write -z {gib * GIB + 5 * MIB} 1019M']
+            else:
+                commands.append(f'write -z {gib * GIB} 1G')
+        raw = qemutest.make_raw(self.path('big.raw'), size, [
+            (gib * GIB, b'\7' * 5 * MIB) for gib in (3, 65)])
+        self.create(size)
+        self.io(self.z, *commands)
+        self.good(raw)
 
     def test_same_bytes_as_convert(self):
         self.convert(self.raw, self.z)

@@ -100,6 +100,16 @@ class Formats(RoundTrip):
         self.img('compare', *key, '--image-opts', opts,
                  f'driver=zvhd2,guest-size=exact,file.filename={self.z}')
 
+    def test_snapshot_of_qcow2(self):
+        source = self.path('s.qcow2')
+        self.img('convert', '-f', 'raw', '-O', 'qcow2', self.raw, source)
+        self.img('snapshot', '-c', 'before', source)
+        self.io(source, 'write -P 9 0 24M', fmt='qcow2')
+        self.img('convert', '-l', 'before', '-O', 'zvhd2', source, self.z)
+        self.assertEqual(ref.check(self.z), [])
+        self.assertEqual(sparse_digest(self.to_raw(self.z)),
+                         sparse_digest(self.raw))
+
     def test_zvhd2_itself(self):
         source = self.path('source.zvhd2')
         self.convert(self.raw, source, '-o',
