@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One file to one object, resumably: see upload.h. */
-#include "upload.h"
-
-#include <string.h>
+#include "upload-private.h"
 
 #include "hasher.h"
-#include "journal.h"
-#include "obs-time.h"
 #include "obs-url.h"
-#include "storage.h"
 #include "upload-parts.h"
 #include "upload-zero.h"
 
@@ -18,19 +13,6 @@
 #define PROGRESS_INTERVAL_MS 250
 /* Rounds of "list what the server has, send what it lost". */
 #define MAX_ROUNDS 3
-
-typedef struct {
-    const ObsUploadSpec *spec;
-    ObsUploadResult *out;
-    ObsPlace place;
-    ObsJournalFile *file;
-    ObsJournal *journal;
-    GPtrArray *stored;          /* see ObsPartsJob */
-    ObsMd5 *zero_md5s;
-    gboolean dirty;             /* journal differs from that on disk */
-    gboolean save_failed;       /* and the user knows */
-    gint64 sent_before;
-} Upload;
 
 void obs_upload_result_clear(ObsUploadResult *result)
 {
@@ -47,23 +29,9 @@ ObsPlan *obs_upload_plan(const ObsUploadSpec *spec, GError **error)
     return obs_plan_new(spec->source->size, spec->part_size, error);
 }
 
-/* What must be the same when an upload is resumed, as a short digest. */
-static char *digest_options(const ObsUploadSpec *spec)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    for (guint i = 0; spec->headers && i < spec->headers->len; i++) {
-        const ObsPair *pair = g_ptr_array_index(spec->headers, i);
-
-        g_string_append_printf(text, "%s:%s\n", pair->name, pair->value);
-    }
-    return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str,
-                                         text->len);
-}
-
 /* ---- journal ---- */
 
-static void save_quietly(Upload *u)
+static void save_quietly(ObsUpload *u)
 {
     g_autoptr(GError) error = NULL;
 
@@ -84,7 +52,7 @@ static void save_quietly(Upload *u)
 
 static void on_acked(gpointer data)
 {
-    ((Upload *)data)->dirty = TRUE;
+    ((ObsUpload *)data)->dirty = TRUE;
 }
 
 static gboolean on_save(gpointer data)
@@ -95,7 +63,7 @@ static gboolean on_save(gpointer data)
 
 static gboolean on_progress(gpointer data)
 {
-    Upload *u = data;
+    ObsUpload *u = data;
     guint64 done = obs_parts_done_bytes(u->journal) +
                    obs_http_in_flight(obs_client_http(u->spec->client));
 
@@ -104,202 +72,9 @@ static gboolean on_progress(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/* ---- begin or resume ---- */
-
-static gboolean begin(Upload *u, GError **error)
-{
-    const ObsUploadSpec *spec = u->spec;
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autoptr(GError) failed = NULL;
-    ObsPlan *plan = obs_upload_plan(spec, error);
-
-    if (!plan) {
-        return FALSE;
-    }
-    u->journal = obs_journal_new(plan);
-    u->journal->source = spec->source->identity;
-    u->journal->source.path = g_strdup(spec->source->identity.path);
-    u->journal->endpoint =
-        obs_url_endpoint_text(obs_client_endpoints(spec->client)->obs);
-    u->journal->bucket = g_strdup(spec->bucket);
-    u->journal->key = g_strdup(spec->key);
-    u->journal->created = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
-    u->journal->options = digest_options(spec);
-    /* Before anything exists on the server: a full disk shows itself now. */
-    if (!obs_journal_save(u->file, u->journal, error)) {
-        return FALSE;
-    }
-    if (!obs_storage_initiate(&u->place, spec->headers,
-                              &u->journal->upload_id, error)) {
-        obs_journal_remove(u->file, NULL);
-        return FALSE;
-    }
-    if (!obs_journal_save(u->file, u->journal, &failed)) {
-        obs_storage_abort(&u->place, u->journal->upload_id, NULL);
-        obs_journal_remove(u->file, NULL);
-        g_propagate_error(error, g_steal_pointer(&failed));
-        return FALSE;
-    }
-    return TRUE;
-}
-
-gboolean obs_upload_discard(ObsClient *client, ObsJournal *journal,
-                            GError **error)
-{
-    ObsPlace place = { client, journal->bucket, journal->key };
-
-    return (!journal->upload_id ||
-            obs_storage_abort(&place, journal->upload_id, error)) &&
-           obs_zero_remove(client, journal, error);
-}
-
-static gboolean start_over(Upload *u, GError **error)
-{
-    if (!obs_upload_discard(u->spec->client, u->journal, error)) {
-        g_prefix_error(error, "cannot drop the earlier upload: ");
-        return FALSE;
-    }
-    g_clear_pointer(&u->journal, obs_journal_free);
-    g_clear_pointer(&u->zero_md5s, g_free);
-    return obs_journal_remove(u->file, error) && begin(u, error);
-}
-
-/* ETags of all parts as the multipart ETag that the object should get. */
-static char *expected_etag(Upload *u)
-{
-    guint n = u->journal->plan->parts->len;
-    g_autofree ObsMd5 *md5s = g_new0(ObsMd5, n);
-
-    for (guint i = 0; i < n; i++) {
-        if (!u->journal->states[i].has_md5) {
-            return NULL;
-        }
-        md5s[i] = u->journal->states[i].md5;
-    }
-    return obs_etag_multipart(md5s, n);
-}
-
-/* The upload id is gone: because it was completed and the answer was lost? */
-static gboolean already_complete(Upload *u, gboolean *out_done,
-                                 GError **error)
-{
-    g_auto(ObsObjectInfo) info = { 0 };
-    g_autofree char *etag = expected_etag(u);
-
-    *out_done = FALSE;
-    if (!obs_storage_head(&u->place, &info, error)) {
-        return FALSE;
-    }
-    if (obs_storage_made_by(&info, u->journal->upload_id,
-                            u->journal->plan->size, etag)) {
-        *out_done = TRUE;
-        g_free(u->out->etag);
-        u->out->etag = g_strdup(info.etag);
-    }
-    return TRUE;
-}
-
-/*
- * Takes the server's word for what it has, as far as it can be compared:
- * acknowledged parts that it still has stay done; parts that it has and the
- * journal does not know are noted in @stored, to be compared by hash.
- * Returns how many parts that were done are not (any more).
- */
-static guint merge_list(Upload *u, const GPtrArray *parts)
-{
-    ObsJournal *journal = u->journal;
-    guint n = journal->plan->parts->len;
-    guint lost = 0;
-
-    g_clear_pointer(&u->stored, g_ptr_array_unref);
-    u->stored = g_ptr_array_new_with_free_func(g_free);
-    g_ptr_array_set_size(u->stored, n);
-    for (guint i = 0; i < parts->len; i++) {
-        const ObsXmlPart *part = g_ptr_array_index(parts, i);
-        guint index = part->number - 1;
-
-        if (index < n && part->size ==
-            g_array_index(journal->plan->parts, ObsPart, index).length) {
-            g_free(u->stored->pdata[index]);
-            u->stored->pdata[index] = obs_etag_normalize(part->etag);
-        }
-    }
-    for (guint i = 0; i < n; i++) {
-        const char *etag = u->stored->pdata[i];
-
-        if (!journal->states[i].done) {
-            continue;
-        }
-        if (!etag || !obs_etag_equal(etag, journal->states[i].etag)) {
-            obs_journal_set_part(journal, i, NULL, NULL);
-            u->dirty = TRUE;
-            lost++;
-        }
-    }
-    return lost;
-}
-
-/* What an earlier run has left may be used, must not be, or is finished. */
-static gboolean resume(Upload *u, gboolean *out_done, GError **error)
-{
-    const ObsUploadSpec *spec = u->spec;
-    g_autofree char *changed =
-        obs_journal_source_changed(&u->journal->source,
-                                   &spec->source->identity);
-    g_autofree char *options = digest_options(spec);
-    g_autoptr(GPtrArray) parts = NULL;
-    g_autofree char *size = NULL;
-
-    if (spec->restart) {
-        return start_over(u, error);
-    }
-    if (changed) {
-        g_set_error(error, OBS_ERROR, OBS_ERROR_SOURCE,
-                    "%s has changed since its upload began (%s): %s; put the "
-                    "old file back, or give --restart to drop what was "
-                    "uploaded and begin anew", spec->source->path,
-                    u->journal->created, changed);
-        return FALSE;
-    }
-    if (g_strcmp0(options, u->journal->options) != 0) {
-        g_set_error(error, OBS_ERROR, OBS_ERROR_USAGE,
-                    "the upload of %s was begun with another storage class, "
-                    "ACL, encryption or metadata; give the same options "
-                    "again, or --restart to begin anew", spec->source->path);
-        return FALSE;
-    }
-    if (!u->journal->upload_id) {
-        return start_over(u, error);
-    }
-    switch (obs_storage_list_parts(&u->place, u->journal->upload_id, &parts,
-                                   error)) {
-    case OBS_LIST_FAILED:
-        return FALSE;
-    case OBS_LIST_GONE:
-        if (!already_complete(u, out_done, error)) {
-            return FALSE;
-        }
-        if (*out_done) {
-            return TRUE;
-        }
-        obs_event_text(spec->events, OBS_EVENT_WARNING, "upload",
-                       "the server has dropped the earlier upload; beginning "
-                       "anew");
-        return start_over(u, error);
-    case OBS_LIST_OK:
-        break;
-    }
-    merge_list(u, parts);
-    u->out->resumed = obs_parts_done_bytes(u->journal);
-    size = g_format_size_full(u->out->resumed, G_FORMAT_SIZE_IEC_UNITS);
-    obs_event_text(spec->events, OBS_EVENT_NOTE, "upload",
-                   "resuming: %s are on the server already", size);
-    return TRUE;
-}
-
 /* ---- the parts ---- */
 
-static void set_up_zeros(Upload *u, ObsPartsJob *job)
+static void set_up_zeros(ObsUpload *u, ObsPartsJob *job)
 {
     g_autoptr(GError) error = NULL;
     gboolean wanted = FALSE;
@@ -333,7 +108,7 @@ static void set_up_zeros(Upload *u, ObsPartsJob *job)
 }
 
 /* One round of bringing what is missing. */
-static gboolean bring_parts(Upload *u, gboolean *out_gone, GError **error)
+static gboolean bring_parts(ObsUpload *u, gboolean *out_gone, GError **error)
 {
     const ObsUploadSpec *spec = u->spec;
     ObsPartsResult result = { 0 };
@@ -371,7 +146,7 @@ static gboolean bring_parts(Upload *u, gboolean *out_gone, GError **error)
 }
 
 /* Parts until the server's own list has them all. */
-static gboolean bring_all(Upload *u, gboolean *out_gone, GError **error)
+static gboolean bring_all(ObsUpload *u, gboolean *out_gone, GError **error)
 {
     for (guint round = 0; round < MAX_ROUNDS; round++) {
         g_autoptr(GPtrArray) parts = NULL;
@@ -393,7 +168,7 @@ static gboolean bring_all(Upload *u, gboolean *out_gone, GError **error)
         case OBS_LIST_OK:
             break;
         }
-        lost = merge_list(u, parts);
+        lost = obs_upload_merge_list(u, parts);
         if (!lost) {
             return TRUE;
         }
@@ -409,7 +184,7 @@ static gboolean bring_all(Upload *u, gboolean *out_gone, GError **error)
 
 /* ---- the end ---- */
 
-static gboolean object_is_right(Upload *u, const ObsObjectInfo *info,
+static gboolean object_is_right(ObsUpload *u, const ObsObjectInfo *info,
                                 const char *expected, GError **error)
 {
     const char *key = u->spec->key;
@@ -433,11 +208,11 @@ static gboolean object_is_right(Upload *u, const ObsObjectInfo *info,
     return TRUE;
 }
 
-static gboolean complete(Upload *u, GError **error)
+static gboolean complete(ObsUpload *u, GError **error)
 {
     guint n = u->journal->plan->parts->len;
     g_autofree const char **etags = g_new0(const char *, n + 1);
-    g_autofree char *expected = expected_etag(u);
+    g_autofree char *expected = obs_upload_expected_etag(u);
     g_auto(ObsObjectInfo) info = { 0 };
 
     if (u->spec->no_clobber) {
@@ -465,7 +240,7 @@ static gboolean complete(Upload *u, GError **error)
 }
 
 /* The object stands: nothing that fails now makes it less so. */
-static void clean_up(Upload *u)
+static void clean_up(ObsUpload *u)
 {
     g_autoptr(GError) error = NULL;
 
@@ -481,13 +256,14 @@ static void clean_up(Upload *u)
     }
 }
 
-static gboolean run_multipart(Upload *u, GError **error)
+static gboolean run_multipart(ObsUpload *u, GError **error)
 {
     gboolean done = FALSE;
     gboolean gone = FALSE;
     GError *local = NULL;
 
-    if (!(u->journal ? resume(u, &done, error) : begin(u, error))) {
+    if (!(u->journal ? obs_upload_resume(u, &done, error)
+                     : obs_upload_begin(u, error))) {
         return FALSE;
     }
     u->out->was_complete = done;
@@ -502,7 +278,7 @@ static gboolean run_multipart(Upload *u, GError **error)
         g_clear_error(&local);
         u->out->resumed = 0;
         g_clear_pointer(&u->stored, g_ptr_array_unref);
-        if (!start_over(u, error) || !bring_all(u, &gone, error)) {
+        if (!obs_upload_start_over(u, error) || !bring_all(u, &gone, error)) {
             return FALSE;
         }
     }
@@ -514,7 +290,7 @@ static gboolean run_multipart(Upload *u, GError **error)
     return TRUE;
 }
 
-static gboolean run_single(Upload *u, GError **error)
+static gboolean run_single(ObsUpload *u, GError **error)
 {
     const ObsUploadSpec *spec = u->spec;
     ObsBody body = {
@@ -547,7 +323,7 @@ static gboolean run_single(Upload *u, GError **error)
 gboolean obs_upload_run(const ObsUploadSpec *spec, ObsUploadResult *out,
                         GError **error)
 {
-    Upload u = {
+    ObsUpload u = {
         .spec = spec, .out = out,
         .place = { spec->client, spec->bucket, spec->key },
     };

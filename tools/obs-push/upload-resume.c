@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where an upload begins: see upload-private.h. */
+#include "upload-private.h"
+
+#include <string.h>
+
+#include "obs-url.h"
+#include "upload-parts.h"
+#include "upload-zero.h"
+
+/* What must be the same when an upload is resumed, as a short digest. */
+static char *digest_options(const ObsUploadSpec *spec)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; spec->headers && i < spec->headers->len; i++) {
+        const ObsPair *pair = g_ptr_array_index(spec->headers, i);
+
+        g_string_append_printf(text, "%s:%s\n", pair->name, pair->value);
+    }
+    return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str,
+                                         text->len);
+}
+
+gboolean obs_upload_begin(ObsUpload *u, GError **error)
+{
+    const ObsUploadSpec *spec = u->spec;
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autoptr(GError) failed = NULL;
+    ObsPlan *plan = obs_upload_plan(spec, error);
+
+    if (!plan) {
+        return FALSE;
+    }
+    u->journal = obs_journal_new(plan);
+    u->journal->source = spec->source->identity;
+    u->journal->source.path = g_strdup(spec->source->identity.path);
+    u->journal->endpoint =
+        obs_url_endpoint_text(obs_client_endpoints(spec->client)->obs);
+    u->journal->bucket = g_strdup(spec->bucket);
+    u->journal->key = g_strdup(spec->key);
+    u->journal->created = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
+    u->journal->options = digest_options(spec);
+    /* Before anything exists on the server: a full disk shows itself now. */
+    if (!obs_journal_save(u->file, u->journal, error)) {
+        return FALSE;
+    }
+    if (!obs_storage_initiate(&u->place, spec->headers,
+                              &u->journal->upload_id, error)) {
+        obs_journal_remove(u->file, NULL);
+        return FALSE;
+    }
+    if (!obs_journal_save(u->file, u->journal, &failed)) {
+        obs_storage_abort(&u->place, u->journal->upload_id, NULL);
+        obs_journal_remove(u->file, NULL);
+        g_propagate_error(error, g_steal_pointer(&failed));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean obs_upload_discard(ObsClient *client, ObsJournal *journal,
+                            GError **error)
+{
+    ObsPlace place = { client, journal->bucket, journal->key };
+
+    return (!journal->upload_id ||
+            obs_storage_abort(&place, journal->upload_id, error)) &&
+           obs_zero_remove(client, journal, error);
+}
+
+gboolean obs_upload_start_over(ObsUpload *u, GError **error)
+{
+    if (!obs_upload_discard(u->spec->client, u->journal, error)) {
+        g_prefix_error(error, "cannot drop the earlier upload: ");
+        return FALSE;
+    }
+    g_clear_pointer(&u->journal, obs_journal_free);
+    g_clear_pointer(&u->zero_md5s, g_free);
+    return obs_journal_remove(u->file, error) && obs_upload_begin(u, error);
+}
+
+char *obs_upload_expected_etag(const ObsUpload *u)
+{
+    guint n = u->journal->plan->parts->len;
+    g_autofree ObsMd5 *md5s = g_new0(ObsMd5, n);
+
+    for (guint i = 0; i < n; i++) {
+        if (!u->journal->states[i].has_md5) {
+            return NULL;
+        }
+        md5s[i] = u->journal->states[i].md5;
+    }
+    return obs_etag_multipart(md5s, n);
+}
+
+/* The upload id is gone: because it was completed and the answer was lost? */
+static gboolean already_complete(ObsUpload *u, gboolean *out_done,
+                                 GError **error)
+{
+    g_auto(ObsObjectInfo) info = { 0 };
+    g_autofree char *etag = obs_upload_expected_etag(u);
+
+    *out_done = FALSE;
+    if (!obs_storage_head(&u->place, &info, error)) {
+        return FALSE;
+    }
+    if (obs_storage_made_by(&info, u->journal->upload_id,
+                            u->journal->plan->size, etag)) {
+        *out_done = TRUE;
+        g_free(u->out->etag);
+        u->out->etag = g_strdup(info.etag);
+    }
+    return TRUE;
+}
+
+guint obs_upload_merge_list(ObsUpload *u, const GPtrArray *parts)
+{
+    ObsJournal *journal = u->journal;
+    guint n = journal->plan->parts->len;
+    guint lost = 0;
+
+    g_clear_pointer(&u->stored, g_ptr_array_unref);
+    u->stored = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_set_size(u->stored, n);
+    for (guint i = 0; i < parts->len; i++) {
+        const ObsXmlPart *part = g_ptr_array_index(parts, i);
+        guint index = part->number - 1;
+
+        if (index < n && part->size ==
+            g_array_index(journal->plan->parts, ObsPart, index).length) {
+            g_free(u->stored->pdata[index]);
+            u->stored->pdata[index] = obs_etag_normalize(part->etag);
+        }
+    }
+    for (guint i = 0; i < n; i++) {
+        const char *etag = u->stored->pdata[i];
+
+        if (!journal->states[i].done) {
+            continue;
+        }
+        if (!etag || !obs_etag_equal(etag, journal->states[i].etag)) {
+            obs_journal_set_part(journal, i, NULL, NULL);
+            u->dirty = TRUE;
+            lost++;
+        }
+    }
+    return lost;
+}
+
+/* What an earlier run has left may be used, must not be, or is finished. */
+gboolean obs_upload_resume(ObsUpload *u, gboolean *out_done, GError **error)
+{
+    const ObsUploadSpec *spec = u->spec;
+    g_autofree char *changed =
+        obs_journal_source_changed(&u->journal->source,
+                                   &spec->source->identity);
+    g_autofree char *options = digest_options(spec);
+    g_autoptr(GPtrArray) parts = NULL;
+    g_autofree char *size = NULL;
+
+    if (spec->restart) {
+        return obs_upload_start_over(u, error);
+    }
+    if (changed) {
+        g_set_error(error, OBS_ERROR, OBS_ERROR_SOURCE,
+                    "%s has changed since its upload began (%s): %s; put the "
+                    "old file back, or give --restart to drop what was "
+                    "uploaded and begin anew", spec->source->path,
+                    u->journal->created, changed);
+        return FALSE;
+    }
+    if (g_strcmp0(options, u->journal->options) != 0) {
+        g_set_error(error, OBS_ERROR, OBS_ERROR_USAGE,
+                    "the upload of %s was begun with another storage class, "
+                    "ACL, encryption or metadata; give the same options "
+                    "again, or --restart to begin anew", spec->source->path);
+        return FALSE;
+    }
+    if (!u->journal->upload_id) {
+        return obs_upload_start_over(u, error);
+    }
+    switch (obs_storage_list_parts(&u->place, u->journal->upload_id, &parts,
+                                   error)) {
+    case OBS_LIST_FAILED:
+        return FALSE;
+    case OBS_LIST_GONE:
+        if (!already_complete(u, out_done, error)) {
+            return FALSE;
+        }
+        if (*out_done) {
+            return TRUE;
+        }
+        obs_event_text(spec->events, OBS_EVENT_WARNING, "upload",
+                       "the server has dropped the earlier upload; beginning "
+                       "anew");
+        return obs_upload_start_over(u, error);
+    case OBS_LIST_OK:
+        break;
+    }
+    obs_upload_merge_list(u, parts);
+    u->out->resumed = obs_parts_done_bytes(u->journal);
+    size = g_format_size_full(u->out->resumed, G_FORMAT_SIZE_IEC_UNITS);
+    obs_event_text(spec->events, OBS_EVENT_NOTE, "upload",
+                   "resuming: %s are on the server already", size);
+    return TRUE;
+}
