@@ -111,6 +111,17 @@ class Server:
                     raise RuntimeError(f'{url}: no answer: {e}') from e
                 time.sleep(.1)
 
+    def wait_port(self, port, seconds=60):
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                socket.create_connection(('127.0.0.1', port), 5).close()
+                return
+            except OSError as e:
+                if time.monotonic() > end:
+                    raise RuntimeError(f'port {port}: {e}') from e
+                time.sleep(.1)
+
     def s3(self, method, path, query='', **more):
         """An S3 request of our own, by s3.request(); Rgw and Swift."""
         return s3.request(self.url, self.access, self.secret, method, path,
@@ -282,7 +293,8 @@ class Swift(Server):
     def start(self):
         ports = dict(zip(('account', 'container', 'object', 'proxy', 'cache'),
                          free_ports(5)))
-        self.url = f'http://127.0.0.1:{ports["proxy"]}'
+        self.port = ports['proxy']
+        self.url = f'http://127.0.0.1:{self.port}'
         os.makedirs(self.path('node/sda'))
         os.makedirs('/etc/swift', exist_ok=True)
         with open('/etc/swift/swift.conf', 'w') as f:
@@ -345,6 +357,8 @@ account_autocreate = true
                    str(ports['cache']))
         for name in 'account', 'container', 'object', 'proxy':
             self.spawn(f'swift-{name}-server', self.path(name + '.conf'))
+        for port in ports.values():
+            self.wait_port(port)
         self.wait_http(self.url + '/healthcheck')
 
 

@@ -510,6 +510,33 @@ static void test_v4_url(void)
         "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
 }
 
+/* A server without regions: what it expects is us-east-1. */
+static void test_v4_without_region(void)
+{
+    const ObsEndpoint endpoint = {
+        .https = TRUE, .host = (gchar *)"store.example",
+    };
+    static const gchar *const none[] = { NULL, "" };
+    g_autoptr(ObsCredentials) credentials =
+        obs_credentials_new(AWS_AK, AWS_SK, NULL, 0);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(none); i++) {
+        const ObsSignOptions options = {
+            .method = OBS_SIGN_AWS_V4, .time = 1369353600, .region = none[i],
+        };
+        g_autoptr(GError) error = NULL;
+        g_autoptr(ObsRequest) request =
+            obs_request_new_obs(OBS_METHOD_GET, &endpoint,
+                                OBS_ADDRESSING_PATH, "bucket", "key");
+        g_autoptr(GPtrArray) headers =
+            obs_sign_headers(request, credentials, &options, NULL, &error);
+
+        g_assert_no_error(error);
+        g_assert_nonnull(strstr(obs_pairs_get(headers, "Authorization"),
+                                "/20130524/us-east-1/s3/aws4_request"));
+    }
+}
+
 static void test_translate(void)
 {
     static const gchar *const table[][4] = {
@@ -594,6 +621,7 @@ int main(int argc, char **argv)
     g_test_add_func("/sign/v4-url", test_v4_url);
     g_test_add_func("/sign/refuses", test_refuses);
     g_test_add_func("/sign/translate", test_translate);
+    g_test_add_func("/sign/v4-without-region", test_v4_without_region);
     g_test_add_func("/sign/added-headers", test_added_headers);
     g_test_add_func("/sign/shared/object", test_shared_object);
     g_test_add_func("/sign/shared/presigned", test_shared_presigned);

@@ -187,8 +187,11 @@ static void append_pairs(GPtrArray *to, const GPtrArray *from)
 
 static gchar *v4_scope(const Canonical *c, const ObsSignOptions *options)
 {
-    return g_strdup_printf("%.8s/%s/s3/aws4_request", c->date,
-                           options->region ? options->region : "");
+    /* what servers that have no regions expect */
+    const gchar *region = options->region && *options->region
+                          ? options->region : "us-east-1";
+
+    return g_strdup_printf("%.8s/%s/s3/aws4_request", c->date, region);
 }
 
 static GPtrArray *v4_headers(const ObsRequest *request,

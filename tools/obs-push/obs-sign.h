@@ -32,7 +32,8 @@ typedef struct {
      * for V4. TRUE: the other one of the two. SDK always has X-Sdk-Date.
      */
     gboolean other_date;
-    const gchar *region;        /* V4; legacy scope ("" and NULL are alike) */
+    /* V4 and legacy scope. NULL and "" are alike, and us-east-1 for V4. */
+    const gchar *region;
     const gchar *service;       /* legacy scope; NULL: "" */
     /*
      * Hex SHA-256 of the body for V4. NULL: hash of request->body, or
