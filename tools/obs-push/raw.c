@@ -49,12 +49,20 @@ static gboolean verify(const ObsSource *source, const char *path,
                        GError **error)
 {
     g_auto(ObsBitmapReport) report = { 0 };
+    g_autoptr(GError) failed = NULL;
     uint64_t start = 0, length = 0;
 
     if (!obs_bitmap_verify(source->path, path, layout, FALSE, watch, &report,
-                           error)) {
-        g_prefix_error(error, "%s is not a right bitmap of this image (remove "
-                       "it to have it made anew): ", path);
+                           &failed)) {
+        /* Else it is the image that can't be read, or an interrupt */
+        if (g_error_matches(failed, OBS_ERROR, OBS_ERROR_FAILED)) {
+            g_prefix_error(&failed, "%s is not a bitmap of this image in "
+                           "this layout (remove it to have it made anew, or, "
+                           "if another tool made it, find the layout with "
+                           "obs-push bitmap --fit and give it with "
+                           "--layout): ", path);
+        }
+        g_propagate_error(error, g_steal_pointer(&failed));
         return FALSE;
     }
     if (report.hidden_num) {
@@ -62,8 +70,9 @@ static gboolean verify(const ObsSource *source, const char *path,
         g_set_error(error, OBS_ERROR, OBS_ERROR_SOURCE,
                     "%s calls %" G_GUINT64_FORMAT " blocks zero that hold "
                     "data, the first at offset %" G_GUINT64_FORMAT "; remove "
-                    "it to have it made anew", path, report.hidden_num,
-                    (guint64)start);
+                    "it to have it made anew, or, if another tool made it, "
+                    "find its layout with obs-push bitmap --fit", path,
+                    report.hidden_num, (guint64)start);
         return FALSE;
     }
     obs_event_text(watch->events, OBS_EVENT_STAGE, "bitmap",
