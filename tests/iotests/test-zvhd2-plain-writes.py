@@ -203,8 +203,8 @@ class Refusals(WriteCase):
         self.img_fails('map', '-f', 'zvhd2', self.z)
         r = self.img('check', '-f', 'zvhd2', self.z, rc=None)
         self.assertNotEqual(r.rc, 0)
-        r = self.run_it(self.tool('qemu-nbd'), '-r', '-f', 'zvhd2', '-k',
-                        os.path.join(self.short_dir(), 's'), self.z, rc=1)
+        self.run_it(self.tool('qemu-nbd'), '-r', '-f', 'zvhd2', '-k',
+                    self.socket_path(), self.z, rc=1)
 
     def test_half_written(self):
         for commands in (['write 0 1M'], ['write 0 512'],

@@ -15,7 +15,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 import qemutest     # noqa: E402
 import zvhd2ref as ref  # noqa: E402
-from qemutest import GIB, MIB, TIB, per_build, slow, sparse_digest  # noqa: E402,E501
+from qemutest import (GIB, MIB, TIB, per_build, slow,   # noqa: E402
+                      sparse_digest)
 
 
 def block_hash(f, block, block_size):

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 import qemutest     # noqa: E402
@@ -135,7 +134,7 @@ class OverNbd(qemutest.QemuCase):
         self.assertEqual(sparse_digest(out), sparse_digest(self.raw))
 
     def daemon(self, **options):
-        sock = tempfile.mktemp(suffix='.s', dir=self.short_dir())
+        sock = self.socket_path()
         node = {'driver': 'zvhd2', 'node-name': 'disk', 'read-only': True,
                 'file': {'driver': 'file', 'filename': self.z}, **options}
         self.start(self.tool('qemu-storage-daemon'),

@@ -53,13 +53,13 @@ def slow(method):
 
 
 def per_build(cls):
-    """Replaces cls by one subclass per build."""
+    """Replaces cls by one subclass per build, in cls's module."""
     module, made, used = sys.modules[cls.__module__], [], set()
     skip = {name: None for name in dir(cls)
             if QUICK and getattr(getattr(cls, name), 'slow', False)}
     folders = builds()
     for n, folder in enumerate(folders):
-        label = re.sub(r'\W', '_', os.path.relpath(folder, REPO))
+        label = re.sub(r'\W+', '_', os.path.relpath(folder, REPO))
         name = cls.__name__ if len(folders) == 1 else f'{cls.__name__}_{label}'
         name = name if name not in used else f'{name}_{n}'
         used.add(name)
@@ -68,7 +68,8 @@ def per_build(cls):
         sub.__qualname__ = name
         setattr(module, name, sub)
         made.append(sub)
-    return made[0]
+    # the loader finds each under its own name, so cls's must not be one more
+    return made[0] if len(made) == 1 else None
 
 
 def main():
@@ -127,7 +128,8 @@ class QemuCase(unittest.TestCase):
         except subprocess.TimeoutExpired:
             os.killpg(p.pid, signal.SIGKILL)
             p.communicate()
-            self.fail(shorten(f'hangs for {timeout} s: {" ".join(argv)}', 1500))
+            self.fail(f'hangs for {timeout} s: '
+                      f'{shorten(" ".join(argv), 1500)}')
         r = Result(argv, p.returncode, out.decode(errors='replace'),
                    err.decode(errors='replace'))
         if r.rc < 0 or CRASH.search(r.err):
@@ -193,17 +195,16 @@ class QemuCase(unittest.TestCase):
 
     def qemu_nbd(self, image, *opts, fmt='zvhd2'):
         """Exports image until the test's end; returns its nbd URI."""
-        sock = tempfile.mktemp(prefix='z', suffix='.s', dir=self.short_dir())
+        sock = self.socket_path()
         self.start(self.tool('qemu-nbd'), '-k', sock, '-f', fmt, *opts, image,
                    ready=lambda: os.path.exists(sock))
         return f'nbd+unix:///?socket={sock}'
 
-    def short_dir(self):
-        """For sockets, whose path must be short."""
-        if not hasattr(self, '_short'):
-            self._short = tempfile.mkdtemp(prefix='zq')
-            self.addCleanup(shutil.rmtree, self._short, ignore_errors=True)
-        return self._short
+    def socket_path(self):
+        """A new name for a socket, which must be short."""
+        folder = tempfile.mkdtemp(prefix='zq')
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        return os.path.join(folder, 's')
 
     # --- images ---
 

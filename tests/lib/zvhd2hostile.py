@@ -52,7 +52,7 @@ def case(name, rules, when, change=None, **kw):
     CASES.append(Case(name, rules, when, change, **kw))
 
 
-# --- descriptor fields, in the footer alone and in all three -----------------
+# --- descriptor fields, in the footer alone and in all three -------------
 
 def footer(**fields):
     def change(draft):
@@ -97,7 +97,7 @@ for value in (2, 255):
     case(f'index kind {value}', 7, 'open',
          everywhere(index_contains_zero_blk=value))
 
-# --- places of index and bitmap ---------------------------------------------
+# --- places of index and bitmap ------------------------------------------
 
 for field, values in {
         'index_seg_size': (0, 1, 524287, 1 << 31),
@@ -134,7 +134,7 @@ case('page behind the footer', (1, 2, 9), 'open',
 case('bytes behind the footer', (1, 2, 9), 'open',
      lambda d: d.pack() + b'tail')
 
-# --- header against footer ----------------------------------------------------
+# --- header against footer -----------------------------------------------
 
 
 def header(**fields):
@@ -153,7 +153,7 @@ for field, value in (('orig_size', SIZE - 512), ('curr_size', 2 * GIB),
     case(f'header: other {field}', (4, 5, 6, 11), 'check',
          header(**{field: value}))
 
-# --- bitmap -----------------------------------------------------------------
+# --- bitmap --------------------------------------------------------------
 
 
 def bits(*flips):
@@ -169,7 +169,7 @@ case('bitmap: a bit too many', 13, 'open', bits(2))
 case('bitmap: a bit too few', 13, 'open', bits(3))
 case('bitmap: bit of another block', (14, 20, 21), 'read', bits(3, 2))
 
-# --- index entries: dense entry 1 is block 3; sparse entry 3 too --------------
+# --- index entries: dense entry 1 is block 3; sparse entry 3 too ---------
 
 
 def entry(**fields):
@@ -239,7 +239,7 @@ def gap(draft):
 
 case('a gap between records', 18, 'check', gap)
 
-# --- records ------------------------------------------------------------------
+# --- records -------------------------------------------------------------
 
 
 def record(**fields):
@@ -314,7 +314,8 @@ for name, data in {
         'two frames, the first a whole block': lambda: (
             ref.zstd_compress(a_block()) + ref.zstd_compress(b'more')),
         'empty frame': lambda: ref.zstd_compress(b''),
-        'skippable frame': lambda: struct.pack('<II', 0x184d2a50, 8) + b'8' * 8,
+        'skippable frame': lambda: (
+            struct.pack('<II', 0x184d2a50, 8) + b'8' * 8),
         'unstated size, 64 blocks': lambda: zstd_bomb(128 * MIB),
         'unstated size, short': lambda: zstd_bomb(MIB),
         'dictionary wanted': lambda: struct.pack(
@@ -341,7 +342,7 @@ for name, data in {
     case(f'zlib payload: {name}', 24, 'read', before=payload(data),
          knobs={'method': 'zlib'})
 
-# --- end marker ---------------------------------------------------------------
+# --- end marker ----------------------------------------------------------
 
 case('end marker: all zero', 25, 'check',
      lambda d: cut(d.pack(), d.marker_at, bytes(PAGE)))
@@ -350,7 +351,7 @@ case('end marker: another count', 25, 'check',
 case('end marker: a record prefix', 25, 'check',
      lambda d: cut(d.pack(), d.marker_at, ref.RECORD_MAGIC))
 
-# --- no index: read by scanning --------------------------------------------------
+# --- no index: read by scanning ------------------------------------------
 
 SCAN = {'version': 0}
 case('scan: no end marker', (1, 20, 22, 25), 'open',

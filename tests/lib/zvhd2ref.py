@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An independent reader, checker and writer of ZVHD2, the tests' second opinion.
+"""A second opinion on ZVHD2: an independent reader, checker and writer.
 
 It shares no code with the C side: where both agree about a file, two people
 have read the format the same way.  It is slow, strict and whole-file; it is
@@ -10,7 +10,7 @@ never linked into anything.
     zvhd2ref.py dump FILE                descriptors and records
     zvhd2ref.py expand [--curr] FILE OUT sparse raw disk of the guest
     zvhd2ref.py sha FILE                 SHA-256 of every expanded block
-    zvhd2ref.py make OUT SIZE [N=TEXT..] a small image; block N starts with TEXT
+    zvhd2ref.py make OUT SIZE [N=TEXT..] small image; block N starts with TEXT
 
 Standard library only.  Python 3.11 has no zstd, so libzstd.so.1 is called by
 ctypes: one-shot calls, the same that foreign readers make.
