@@ -3,9 +3,14 @@
 """obs-push upload: which requests a good server sees, and from whom."""
 
 import base64
+import http.server
+import json
 import os
+import pty
 import re
+import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -282,6 +287,106 @@ class Tls(PushCase):
         self.assertEqual(self.cloud.count('put-object'), 1)
 
 
+class Addresses(PushCase):
+    cloud_arguments = {'tls': True}
+
+    def virtual(self):
+        return 'https://obs.eu-de.localhost:%d' % self.cloud.port
+
+    def test_virtual_hosts(self):
+        """The bucket is in the host name, as the real clouds want it."""
+        self.cloud.set(virtual_host_only=True)
+        file = self.file('disk.bin', 4 * PART)
+        options = ['--endpoint', self.virtual(), '--cacert',
+                   self.cloud.ca, '--state-dir', self.state]
+        for method in ('obs', 'v2', 'v4'):
+            with self.subTest(method):
+                self.cloud.mark()
+                self.run_push('upload', file, 'obs://test-bucket/' + method,
+                              '--part-size', '5MiB', '--signature', method,
+                              '--region', 'eu-de', *options)
+                self.assert_stored(method, file)
+                for record in self.cloud.log():
+                    self.assertTrue(record['host'].startswith(
+                        'test-bucket.'), record['host'])
+
+    def test_redirect_to_a_sister_host(self):
+        file = self.file('disk.bin', 4 * PART)
+        self.cloud.fault(match={'op': 'upload-part'}, action='redirect',
+                         host='test-bucket.obs.eu-de.localhost:%d'
+                         % self.cloud.port)
+        self.run_push('upload', file, 'obs://test-bucket/key', '--part-size',
+                      '5MiB', '--endpoint', self.virtual(),
+                      '--cacert', self.cloud.ca, '--state-dir', self.state,
+                      '--region', 'eu-de')
+        self.assert_stored('key', file)
+
+
+class Proxy(PushCase):
+    def test_proxy_variables(self):
+        """http_proxy is used, and no_proxy keeps it out."""
+        seen = []
+
+        class Refusing(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                seen.append(self.path)
+                self.send_error(403)
+
+            def log_message(self, *_):
+                pass
+
+        proxy = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Refusing)
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        self.addCleanup(proxy.server_close)
+        self.addCleanup(proxy.shutdown)
+        file = self.file('small.bin', 100)
+        env = self.cloud.env(http_proxy='http://127.0.0.1:%d'
+                             % proxy.server_address[1])
+        self.upload(file, 'key', '--dry-run', '--no-clobber', env=env,
+                    code=4)
+        self.assertTrue(seen[0].startswith(self.cloud.url))
+        self.assertEqual(self.cloud.ops(), [])
+        env['no_proxy'] = '127.0.0.1'
+        self.upload(file, 'key', env=env)
+        self.assert_stored('key', file)
+
+
+class Terminal(PushCase):
+    def on_terminal(self, *arguments, **env):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            self.command(*arguments), stdin=subprocess.DEVNULL, stdout=theirs,
+            stderr=subprocess.PIPE, env=self.cloud.env(TERM='xterm', **env))
+        os.close(theirs)
+        out = b''
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            out += piece
+        os.close(ours)
+        self.assertEqual(process.wait(60), 0, process.stderr.read())
+        process.stderr.close()
+        return out.decode()
+
+    def test_bar_on_a_terminal_and_lines_elsewhere(self):
+        file = self.file('disk.bin', 4 * PART)
+        line = ['upload', file, 'obs://test-bucket/key', *self.where(),
+                '--part-size', '5MiB']
+        shown = self.on_terminal(*line)
+        self.assertIn('\r', shown.replace('\r\n', '\n'))
+        self.assertIn('░', shown)
+        # What stays on the screen is whole lines, the bar is wiped.
+        self.assertTrue(shown.rstrip().splitlines()[-1].count('upload   obs'))
+        self.assertNotIn('\r', self.run_push(*line).out)
+        self.assertNotIn('\r', self.on_terminal(*line, TERM_PROGRAM='x',
+                                                LC_ALL='C').replace(
+            '\r\n', '').replace('\r\x1b[K', ''))
+
+
 class Credentials(PushCase):
     def setUp(self):
         super().setUp()
@@ -362,6 +467,31 @@ class Credentials(PushCase):
     def test_password_login(self):
         self.ok(**self.password())
         self.assertEqual(self.cloud.count('put-object', status=200), 1)
+
+    def test_token_login_and_clouds_yaml(self):
+        login = self.password()
+        clouds = self.home('.config/openstack/clouds.yaml', '''
+clouds:
+  mine:
+    auth:
+      auth_url: %(OS_AUTH_URL)s
+      username: %(OS_USERNAME)s
+      password: "%(OS_PASSWORD)s"
+      user_domain_name: %(OS_USER_DOMAIN_NAME)s
+      project_name: eu-de
+    region_name: eu-de
+''' % login)
+        self.ok('--os-cloud', 'mine')
+        self.ok(OS_CLOUD='mine', OS_CLIENT_CONFIG_FILE=clouds)
+        body = {'auth': {'identity': {'methods': ['password'], 'password': {
+            'user': {'name': login['OS_USERNAME'],
+                     'password': login['OS_PASSWORD'],
+                     'domain': {'name': login['OS_USER_DOMAIN_NAME']}}}},
+            'scope': {'project': {'name': 'eu-de'}}}}
+        token = self.cloud.request(
+            'POST', '/v3/auth/tokens', {'content-type': 'application/json'},
+            json.dumps(body)).headers['x-subject-token']
+        self.ok(OS_AUTH_URL=login['OS_AUTH_URL'], OS_TOKEN=token)
 
     def test_keys_that_run_out_in_the_middle_are_renewed(self):
         disk = self.file('disk.bin', 6 * PART)

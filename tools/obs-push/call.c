@@ -97,20 +97,22 @@ static void retry_later(ObsCall *call, const ObsOutcome *outcome)
 {
     ObsClient *client = call->client;
     ObsResponse *response = call->reply->response;
+    ObsRetryPolicy policy = client->config.retry;
     g_autofree char *why = NULL;
     g_autofree char *text = NULL;
     gint64 ms = 0;
     ObsDelay delay;
 
+    if (call->spec.max_attempts) {
+        policy.max_attempts = MIN(policy.max_attempts,
+                                  call->spec.max_attempts);
+    }
     call->failed++;
-    delay = obs_retry_delay(&client->config.retry, call->failed,
+    delay = obs_retry_delay(&policy, call->failed,
                             outcome->slow_down,
                             obs_response_header(response, "Retry-After"),
                             obs_client_now(client), g_random_double(),
                             left_ms(client), &ms);
-    if (call->spec.once && delay == OBS_DELAY_WAIT) {
-        delay = OBS_DELAY_ATTEMPTS;
-    }
     switch (delay) {
     case OBS_DELAY_WAIT:
         break;
@@ -137,8 +139,8 @@ static void retry_later(ObsCall *call, const ObsOutcome *outcome)
         why = g_strdup(response->net_message);
     }
     text = g_strdup_printf("%s: %s; attempt %u of %u in %.1f s", call->what,
-                           why, call->failed + 1,
-                           client->config.retry.max_attempts, ms / 1000.0);
+                           why, call->failed + 1, policy.max_attempts,
+                           ms / 1000.0);
     obs_call_log(client, OBS_LOG_RETRY, text);
     call->timer = g_timeout_add(MIN(ms, G_MAXINT), on_again, call);
 }

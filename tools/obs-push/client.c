@@ -2,6 +2,9 @@
 /* The client that calls share, and calls that are waited for: see client.h. */
 #include "client-private.h"
 
+/* The first word to a server: a wrong address should not take minutes. */
+#define PROBE_ATTEMPTS 5
+
 void obs_reply_free(ObsReply *reply)
 {
     if (!reply) {
@@ -173,6 +176,7 @@ gboolean obs_client_probe(ObsClient *client, const char *bucket,
     ObsCallSpec spec = {
         .what = "ask for the protocol of the bucket",
         .plain = TRUE,
+        .max_attempts = PROBE_ATTEMPTS,
     };
     const char *api;
 

@@ -89,7 +89,7 @@ typedef struct {
     ObsRepeat repeat;
     gboolean part_of_upload;
     gboolean plain;             /* neither signed nor with a token */
-    gboolean once;              /* no second attempt whatever happens */
+    guint max_attempts;         /* 0: as the retry policy says */
     guint answer_timeout;       /* seconds of silence; 0: the usual */
     guint total_timeout;        /* seconds; 0: none */
 } ObsCallSpec;

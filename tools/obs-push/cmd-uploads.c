@@ -61,6 +61,10 @@ static gboolean show_remote(ObsApp *app, const char *bucket,
     if (!uploads) {
         return FALSE;
     }
+    if (!uploads->len) {
+        obs_event_text(&app->events, OBS_EVENT_NOTE, "server",
+                       "no open upload");
+    }
     for (guint i = 0; i < uploads->len; i++) {
         const ObsXmlUpload *u = g_ptr_array_index(uploads, i);
         JsonObject *detail = json_object_new();
@@ -85,6 +89,7 @@ gboolean obs_cmd_uploads(ObsApp *app, char **args, GError **error)
     g_autoptr(GPtrArray) entries = obs_journal_list(o->state_dir, error);
     g_autofree char *bucket = NULL;
     g_autofree char *prefix = NULL;
+    guint shown = 0;
 
     if (!entries ||
         (args[0] && !obs_url_parse_prefix(args[0], &bucket, &prefix,
@@ -98,7 +103,12 @@ gboolean obs_cmd_uploads(ObsApp *app, char **args, GError **error)
             (strcmp(entry->journal->bucket, bucket) == 0 &&
              matches(entry->journal->key, prefix, FALSE))) {
             show_journal(app, entry);
+            shown++;
         }
+    }
+    if (!shown) {
+        obs_event_text(&app->events, OBS_EVENT_NOTE, "here",
+                       "no unfinished upload");
     }
     if (!bucket || o->local_only) {
         return TRUE;

@@ -226,9 +226,12 @@ static size_t on_read(char *buffer, size_t size, size_t count, void *user_data)
             got = pread(t->body.fd, buffer, want, t->body.offset + t->pos);
         } while (got < 0 && errno == EINTR);
         if (got <= 0) {
-            set_failure(t, OBS_NET_ABORTED,
-                        got < 0 ? g_strerror(errno)
-                                : "the file has become shorter");
+            g_autofree char *text = g_strdup_printf(
+                "cannot read the file at offset %" G_GINT64_FORMAT ": %s",
+                t->body.offset + t->pos,
+                got < 0 ? g_strerror(errno) : "it has become shorter");
+
+            set_failure(t, OBS_NET_ABORTED, text);
             return CURL_READFUNC_ABORT;
         }
         break;

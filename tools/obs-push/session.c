@@ -83,7 +83,7 @@ static void send_step(ObsSession *s, ObsRequest *request, const char *what,
         .request = request,
         .what = what,
         .plain = TRUE,
-        .once = short_wait,
+        .max_attempts = short_wait ? 1 : 0,
         .total_timeout = short_wait ? OBS_METADATA_TIMEOUT_SECONDS : 0,
     };
 

@@ -198,6 +198,7 @@ static gboolean upload_bitmap(ObsApp *app, const ObsItem *item,
     g_autoptr(ObsSource) source = NULL;
     g_autofree char *key = obs_url_bitmap_key(item->key);
     ObsUploadSpec spec = *image;
+    gboolean same;
 
     if (!item->bitmap_path) {
         return TRUE;
@@ -209,7 +210,11 @@ static gboolean upload_bitmap(ObsApp *app, const ObsItem *item,
     spec.source = source;
     spec.key = key;
     spec.extents = NULL;
-    return upload_one(app, &spec, error);
+    /* An interrupted run may have brought it already. */
+    if (!obs_upload_is_same(&spec, &same, error)) {
+        return FALSE;
+    }
+    return same || upload_one(app, &spec, error);
 }
 
 gboolean obs_step_upload(ObsApp *app, ObsItem *item, GError **error)

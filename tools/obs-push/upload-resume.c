@@ -148,6 +148,20 @@ guint obs_upload_merge_list(ObsUpload *u, const GPtrArray *parts)
     return lost;
 }
 
+/* Of parts that the server has, compared by now or not. */
+static guint64 stored_bytes(const ObsUpload *u)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < u->stored->len; i++) {
+        if (u->stored->pdata[i]) {
+            bytes += g_array_index(u->journal->plan->parts, ObsPart,
+                                   i).length;
+        }
+    }
+    return bytes;
+}
+
 /* What an earlier run has left may be used, must not be, or is finished. */
 gboolean obs_upload_resume(ObsUpload *u, gboolean *out_done, GError **error)
 {
@@ -200,8 +214,8 @@ gboolean obs_upload_resume(ObsUpload *u, gboolean *out_done, GError **error)
     }
     obs_upload_merge_list(u, parts);
     u->out->resumed = obs_parts_done_bytes(u->journal);
-    size = g_format_size_full(u->out->resumed, G_FORMAT_SIZE_IEC_UNITS);
+    size = g_format_size_full(stored_bytes(u), G_FORMAT_SIZE_IEC_UNITS);
     obs_event_text(spec->events, OBS_EVENT_NOTE, "upload",
-                   "resuming: %s are on the server already", size);
+                   "resuming: the server has %s already", size);
     return TRUE;
 }
