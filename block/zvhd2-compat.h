@@ -34,20 +34,15 @@
 #ifndef GRAPH_RDLOCK
 #define GRAPH_RDLOCK
 #define GRAPH_UNLOCKED
-#define GRAPH_RDLOCK_GUARD()            do { } while (0)
 #define GRAPH_RDLOCK_GUARD_MAINLOOP()   do { } while (0)
 #define bdrv_graph_co_rdlock()          do { } while (0)
 #define bdrv_graph_co_rdunlock()        do { } while (0)
-#define bdrv_graph_rdlock_main_loop()   do { } while (0)
-#define bdrv_graph_rdunlock_main_loop() do { } while (0)
 
 /* the same step (7.2 to 8.0) gave coroutine callers functions of their own */
 #define bdrv_co_getlength               bdrv_getlength
-#define bdrv_co_unref                   bdrv_unref
 #define bdrv_co_get_info                bdrv_get_info   /* also the field */
 #define blk_co_unref                    blk_unref
 #define blk_co_new_open                 blk_new_open
-#define bdrv_co_block_status_above      bdrv_block_status_above
 #define ZVHD2_OLD_CREATE_FILE
 
 /* and took the pool from the caller's context; before, it was an argument */

@@ -203,7 +203,12 @@ zvhd2_co_place(Zvhd2Pipeline *p, Zvhd2Slot *slot, int compressed, Zvhd2Entry *e)
             .length = zvhd2_record_length(slot->payload),
         };
         ret = zvhd2_builder_add(p->builder, e);
-        p->data_end += ret == 0 ? e->length : 0;
+        if (ret < 0) {
+            error_report("zvhd2: cannot note block %" PRIu32 " in the index: "
+                         "%s", e->block, strerror(-ret));
+        } else {
+            p->data_end += e->length;
+        }
     }
     if (ret < 0) {
         fail_locked(p, ret);
