@@ -153,13 +153,14 @@ class Bitmap(PushCase):
             f.write(bits)
         result = self.upload(self.disk, 'disk.raw', code=3)
         self.assertIn('hold data', result.err)
-        self.assertEqual(self.cloud.ops(), [])
+        self.assertEqual(self.cloud.ops(), ['probe'])
 
     def test_a_bitmap_of_another_size_is_refused(self):
         with open(self.mf, 'wb') as f:
             f.write(bytes(100))
-        self.upload(self.disk, 'disk.raw', code=None)
-        self.assertEqual(self.cloud.ops(), [])
+        result = self.upload(self.disk, 'disk.raw', code=None)
+        self.assertNotEqual(result.code, 0)
+        self.assertEqual(self.cloud.ops(), ['probe'])
 
     def test_without_bitmap(self):
         result = self.upload(self.disk, 'disk.raw', '--no-bitmap')
@@ -176,6 +177,21 @@ class Bitmap(PushCase):
         self.upload(self.disk, 'disk.raw', '--dry-run')
         self.assertFalse(os.path.exists(self.mf))
         self.assertEqual(self.cloud.objects(), {})
+
+    def test_check_writes_nothing_and_finds_a_bad_one(self):
+        self.run_push('check', self.disk)
+        self.assertFalse(os.path.exists(self.mf))
+        self.run_push('bitmap', self.disk)
+        self.assertIn('hides no data', self.run_push('check', self.disk).out)
+        with open(self.mf, 'r+b') as f:
+            f.write(b'\0')
+        self.run_push('check', self.disk, code=3)
+
+    def test_preflight_comes_before_the_scan(self):
+        result = self.push(self.disk, 'images/', code=2,
+                           os_version='Ubuntu 22.04')
+        self.assertIn('nearest', result.err)
+        self.assertFalse(os.path.exists(self.mf))
 
     def test_file_that_is_no_disk_gets_no_bitmap(self):
         file = self.file('notes.txt', 4096)

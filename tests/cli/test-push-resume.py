@@ -98,10 +98,10 @@ class SlowCase(PushCase):
         return process.returncode, err.decode()
 
     def slow_file(self, parts=20):
-        """A file whose parts from the fifth on get no answer, until
-        clear_faults() and until the client has lost patience."""
-        self.cloud.fault(match={'op': 'upload-part', 'part': '5-9999'},
-                         action='stall', count=None)
+        """A file of whose parts the first four are taken and the others get
+        no answer, until clear_faults() and the client has lost patience."""
+        self.cloud.fault(match={'op': 'upload-part'}, skip=4, action='stall',
+                         count=None)
         return self.file('disk.bin', parts * PART)
 
     def start_slowly(self, file, key='key', stored=1):
@@ -118,20 +118,23 @@ class SlowCase(PushCase):
 
 class Resume(SlowCase):
     def test_interrupt_says_how_to_go_on_and_goes_on(self):
-        file = self.slow_file()
         for how in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(how):
+                self.cloud.mark()
+                file = self.slow_file()
                 code, err = self.interrupt(file, 4, how)
                 self.assertEqual(code, 130)
                 self.assertIn('same command', err)
-        # What was acknowledged is known without being read again.
-        self.cloud.clear_faults()
-        listed = self.run_push('uploads', '--json', '--state-dir', self.state)
-        self.assertGreaterEqual(listed.stages('here')[0]['done'], 4 * PART)
-        self.upload(file, 'key', '--part-size', '5MiB')
-        self.assertEqual(self.cloud.sent_twice(), [])
-        self.assert_stored('key', file)
-        self.assert_clean()
+                # What was acknowledged is known without being read again.
+                listed = self.run_push('uploads', '--json', '--state-dir',
+                                       self.state)
+                self.assertGreaterEqual(listed.results('here')[0]['done'],
+                                        4 * PART)
+                self.cloud.clear_faults()
+                self.upload(file, 'key', '--part-size', '5MiB')
+                self.assertEqual(self.cloud.sent_twice(), [])
+                self.assert_stored('key', file)
+                self.assert_clean()
 
     def test_other_part_size_does_not_start_anew(self):
         file = self.slow_file()
@@ -201,7 +204,7 @@ class Resume(SlowCase):
     def test_only_one_process_at_a_time(self):
         file = self.slow_file()
         first = self.start_slowly(file)
-        second = self.upload(file, 'key', code=6)
+        second = self.upload(file, 'key', code=1)
         self.assertIn('another obs-push (process %d)' % first.pid, second.err)
         self.cloud.clear_faults()
         # Another key is another upload.
@@ -330,9 +333,9 @@ class Lists(SlowCase):
         self.cloud.obs('POST', 'dir/other', [('uploads', None)])
         listed = self.run_push('uploads', '--json', 'obs://test-bucket/dir/',
                                *self.where())
-        self.assertEqual([e['key'] for e in listed.stages('here')],
+        self.assertEqual([e['key'] for e in listed.results('here')],
                          ['dir/key'])
-        self.assertEqual(sorted(e['key'] for e in listed.stages('server')),
+        self.assertEqual(sorted(e['key'] for e in listed.results('server')),
                          ['dir/key', 'dir/other'])
         self.run_push('abort', '--dry-run', 'obs://test-bucket/dir/key',
                       *self.where())
@@ -351,7 +354,7 @@ class Lists(SlowCase):
     def test_abort_spares_a_running_upload(self):
         process = self.start_slowly(self.slow_file())
         result = self.run_push('abort', 'obs://test-bucket/key',
-                               *self.where(), code=6)
+                               *self.where(), code=1)
         self.assertIn('at work', result.err)
         self.cloud.clear_faults()
         out, err = process.communicate(timeout=60)
@@ -363,7 +366,7 @@ class Lists(SlowCase):
         self.cloud.mark()
         listed = self.run_push('uploads', '--json', 'obs://test-bucket/many/',
                                *self.where())
-        self.assertEqual(len(listed.stages('server')), 1005)
+        self.assertEqual(len(listed.results('server')), 1005)
         self.assertEqual(self.cloud.count('list-uploads'), 2)
 
     def test_resume_with_more_parts_than_a_page_holds(self):

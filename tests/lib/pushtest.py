@@ -34,6 +34,11 @@ class Result:
         return [event for event in self.events()
                 if event['event'] == 'stage' and event['stage'] == stage]
 
+    def results(self, stage):
+        """Entries of a list."""
+        return [event for event in self.events()
+                if event['event'] == 'result' and event['stage'] == stage]
+
     def __str__(self):
         return 'exit %s\n--- out\n%s--- err\n%s' % (self.code, self.out,
                                                     self.err)

@@ -7,7 +7,8 @@ gboolean obs_cmd_check(ObsApp *app, char **args, GError **error)
 {
     g_auto(ObsItem) item = { 0 };
 
-    if (!obs_step_check(app, args[0], NULL, TRUE, &item, error)) {
+    if (!obs_step_check(app, args[0], NULL, TRUE, &item, error) ||
+        !obs_step_bitmap(app, &item, TRUE, error)) {
         return FALSE;
     }
     if (!app->options->deep || item.info.format != OBS_FORMAT_ZVHD2) {

@@ -21,7 +21,7 @@ static void show(ObsApp *app, const char *name, const char *value)
     if (value) {
         json_object_set_string_member(detail, "value", safe);
     }
-    obs_event_detail(&app->events, OBS_EVENT_STAGE, "config", detail, "%s",
+    obs_event_detail(&app->events, OBS_EVENT_RESULT, "config", detail, "%s",
                      safe);
 }
 

@@ -48,7 +48,7 @@ gboolean obs_cmd_os_versions(ObsApp *app, char **args, GError **error)
             if (v->os_type) {
                 json_object_set_string_member(detail, "os_type", v->os_type);
             }
-            obs_event_detail(&app->events, OBS_EVENT_STAGE, "os-version",
+            obs_event_detail(&app->events, OBS_EVENT_RESULT, "os-version",
                              detail, "%s", v->os_version);
             continue;
         }

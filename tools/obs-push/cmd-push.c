@@ -154,7 +154,8 @@ gboolean obs_cmd_push(ObsApp *app, char **args, GError **error)
         obs_event_text(&app->events, OBS_EVENT_NOTE, "upload",
                        "obs://%s/%s  uploaded by an earlier run",
                        p.item.bucket, p.item.key);
-    } else if (!obs_step_upload(app, &p.item, error)) {
+    } else if (!obs_step_bitmap(app, &p.item, FALSE, error) ||
+               !obs_step_upload(app, &p.item, error)) {
         return FALSE;
     }
     if (app->options->dry_run) {

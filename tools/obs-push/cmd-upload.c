@@ -10,5 +10,6 @@ gboolean obs_cmd_upload(ObsApp *app, char **args, GError **error)
     return obs_step_check(app, args[0], args[1], FALSE, &item, error) &&
            obs_app_connect(app, OBS_NEED_OBS, error) &&
            obs_app_probe(app, item.bucket, error) &&
+           obs_step_bitmap(app, &item, FALSE, error) &&
            obs_step_upload(app, &item, error);
 }

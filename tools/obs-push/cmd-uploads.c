@@ -40,7 +40,7 @@ static void show_journal(ObsApp *app, const ObsJournalEntry *entry)
     if (j->upload_id) {
         json_object_set_string_member(detail, "upload_id", j->upload_id);
     }
-    obs_event_detail(&app->events, OBS_EVENT_STAGE, "here", detail,
+    obs_event_detail(&app->events, OBS_EVENT_RESULT, "here", detail,
                      "obs://%s/%s  %s of %s, begun %s, from %s%s", j->bucket,
                      j->key, done, size, j->created ? j->created : "-", path,
                      entry->locked ? "  (running)" : "");
@@ -76,7 +76,7 @@ static gboolean show_remote(ObsApp *app, const char *bucket,
         if (u->initiated) {
             json_object_set_string_member(detail, "initiated", u->initiated);
         }
-        obs_event_detail(&app->events, OBS_EVENT_STAGE, "server", detail,
+        obs_event_detail(&app->events, OBS_EVENT_RESULT, "server", detail,
                          "obs://%s/%s  begun %s, id %s", bucket, u->key,
                          u->initiated ? u->initiated : "-", u->upload_id);
     }

@@ -10,6 +10,7 @@
 
 typedef enum {
     OBS_EVENT_STAGE,            /* a step is done: one line that stays */
+    OBS_EVENT_RESULT,           /* an entry of a list that was asked for */
     OBS_EVENT_PROGRESS,         /* a step goes on: replaces the one before */
     OBS_EVENT_NOTE,             /* worth knowing; stays */
     OBS_EVENT_WARNING,          /* worth acting on; stays */

@@ -167,6 +167,8 @@ static const char *event_name(ObsEventKind kind)
     switch (kind) {
     case OBS_EVENT_STAGE:
         return "stage";
+    case OBS_EVENT_RESULT:
+        return "result";
     case OBS_EVENT_PROGRESS:
         return "progress";
     case OBS_EVENT_NOTE:

@@ -69,7 +69,7 @@ static int take_lock(const char *path, GError **error)
                 g_autofree char *who = owner
                     ? g_strdup_printf(" (process %ld)", owner) : g_strdup("");
 
-                g_set_error(error, OBS_ERROR, OBS_ERROR_TRANSFER,
+                g_set_error(error, OBS_ERROR, OBS_ERROR_FAILED,
                             "another obs-push%s is at work on this upload; "
                             "wait for it or end it", who);
             } else {

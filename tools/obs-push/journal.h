@@ -17,8 +17,8 @@ char *obs_journal_default_dir(void);
 
 /*
  * Takes the lock of the upload named by these four; makes the folder (0700)
- * if needed. OBS_ERROR_TRANSFER if another process holds it (its number is
- * told), OBS_ERROR_FAILED if the folder can't be used. @dir NULL: default.
+ * if needed. OBS_ERROR_FAILED if another process holds it (its number is
+ * told) or the folder can't be used. @dir NULL: default.
  */
 ObsJournalFile *obs_journal_lock(const char *dir, const char *path,
                                  const char *endpoint, const char *bucket,

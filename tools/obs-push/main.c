@@ -11,7 +11,7 @@
 #include "commands.h"
 #include "obs-secret.h"
 
-static int fail(const GError *error, gboolean json)
+static int fail(const GError *error, gboolean json, gboolean resumes)
 {
     g_autofree char *safe = obs_format_safe(error->message);
     int code = obs_error_exit_code(error);
@@ -34,8 +34,9 @@ static int fail(const GError *error, gboolean json)
     fprintf(stderr, "obs-push: %s\n", safe);
     if (code == OBS_ERROR_USAGE) {
         fprintf(stderr, "Try obs-push --help\n");
-    } else if (code == OBS_ERROR_INTERRUPTED || code == OBS_ERROR_DEADLINE ||
-               code == OBS_ERROR_TRANSFER) {
+    } else if (resumes && (code == OBS_ERROR_INTERRUPTED ||
+                           code == OBS_ERROR_DEADLINE ||
+                           code == OBS_ERROR_TRANSFER)) {
         fprintf(stderr, "Nothing is lost: the same command goes on where "
                 "this one ended\n");
     }
@@ -88,12 +89,13 @@ static int run(const ObsCommand *command, int argc, char **argv)
     if (!g_option_context_parse(context, &argc, &argv, &error) ||
         !count_args(command, argc - 1, &error) ||
         !obs_options_check(&obs_options, &error)) {
-        return fail(error, obs_options.json);
+        return fail(error, obs_options.json, FALSE);
     }
     app = obs_app_new(&obs_options);
     if (!command->run(app, argv + 1, &error)) {
         obs_progress_clear(app->progress);
-        code = fail(error, obs_options.json);
+        code = fail(error, obs_options.json,
+                    command->groups & OBS_OPTIONS_UPLOAD);
     }
     return code;
 }

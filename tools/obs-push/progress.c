@@ -147,9 +147,11 @@ void obs_progress_event(const ObsEvent *event, gpointer data)
     case OBS_EVENT_WARNING:
         show_line(p, p->err, "obs-push: warning: ", event->text);
         break;
+    case OBS_EVENT_RESULT:
     case OBS_EVENT_STAGE:
     case OBS_EVENT_NOTE:
-        if (p->mode != OBS_RENDER_QUIET) {
+        if (p->mode != OBS_RENDER_QUIET ||
+            event->kind == OBS_EVENT_RESULT) {
             line = g_strdup_printf("%-8s %s", event->stage, event->text);
             show_line(p, p->out, "", line);
         }

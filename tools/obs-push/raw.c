@@ -121,6 +121,9 @@ gboolean obs_raw_bitmap(const ObsSource *source, const ObsRawOptions *options,
     RawBitmapLayout layout;
     gboolean there = g_file_test(path, G_FILE_TEST_EXISTS);
 
+    if (!there && options->only_verify) {
+        return TRUE;
+    }
     raw_bitmap_layout_init(&layout);
     if (options->layout &&
         raw_bitmap_layout_load(&layout, options->layout, why) < 0) {

@@ -17,13 +17,15 @@ typedef struct {
     const char *path;           /* of the bitmap; NULL: beside the image */
     const char *layout;         /* layout file; NULL: the default layout */
     gboolean keep_nothing;      /* a missing one is made but not saved */
+    gboolean only_verify;       /* a missing one is no matter */
     ObsBitmapWatch watch;
 } ObsRawOptions;
 
 /*
  * Brings the bitmap: one that is there is proven not to hide data, a missing
  * one is made. Either way the image has been looked through, and *out_extents
- * says where its data is (ObsExtent). *out_path: the file, NULL if nothing
+ * says where its data is (ObsExtent; untouched with only_verify and no
+ * bitmap). *out_path: the file, NULL if nothing
  * was to be kept. OBS_ERROR_SOURCE when a bitmap hides data.
  */
 gboolean obs_raw_bitmap(const ObsSource *source, const ObsRawOptions *options,

@@ -26,12 +26,19 @@ void obs_item_clear(ObsItem *item);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ObsItem, obs_item_clear)
 
 /*
- * Opens and checks the file. @must_import: it has to be something that fast
+ * Opens the file and checks what can be told without reading all of it. @must_import: it has to be something that fast
  * import takes; else any file will do, and only a damaged ZVHD2 is refused.
  * @url NULL: local check only.
  */
 gboolean obs_step_check(ObsApp *app, const char *path, const char *url,
                         gboolean must_import, ObsItem *out, GError **error);
+
+/*
+ * The bitmap of a RAW image, see obs_raw_bitmap(); nothing for others. Reads
+ * the image, so it comes after all that can be found out cheaply.
+ */
+gboolean obs_step_bitmap(ObsApp *app, ObsItem *item, gboolean only_verify,
+                         GError **error);
 
 /* Object (and bitmap) to the bucket; --no-clobber and --if-changed obeyed. */
 gboolean obs_step_upload(ObsApp *app, ObsItem *item, GError **error);
