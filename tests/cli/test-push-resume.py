@@ -125,11 +125,12 @@ class Resume(SlowCase):
                 code, err = self.interrupt(file, 4, how)
                 self.assertEqual(code, 130)
                 self.assertIn('same command', err)
-                # What was acknowledged is known without being read again.
+                # What was acknowledged is known without being read again;
+                # two answers may have been on their way.
                 listed = self.run_push('uploads', '--json', '--state-dir',
                                        self.state)
                 self.assertGreaterEqual(listed.results('here')[0]['done'],
-                                        4 * PART)
+                                        2 * PART)
                 self.cloud.clear_faults()
                 self.upload(file, 'key', '--part-size', '5MiB')
                 self.assertEqual(self.cloud.sent_twice(), [])
