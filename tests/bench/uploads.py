@@ -78,11 +78,12 @@ class Clients:
 
     def delete(self):
         """Leaves no object, so that no client finds its work done."""
-        status, _, body = s3.request(
+        answer = s3.request(
             self.server.url, self.server.access, self.server.secret,
             'DELETE', f'/{BUCKET}/object')
-        if status not in (204, 404):
-            raise RuntimeError(f'DELETE: {status} {body[:300]}')
+        if answer.status not in (204, 404):
+            raise RuntimeError(f'DELETE: {answer.status} '
+                               f'{answer.body[:300]!r}')
         self.server.collect()
 
     def contestant(self, name, argv, **env):
