@@ -11,6 +11,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -241,6 +242,9 @@ def main():
         if name not in SUITES and name != 'everyday':
             parser.error(f"no suite '{name}'; see --list")
         wanted += EVERYDAY if name == 'everyday' else [name]
+    # who starts this in the background may have SIGINT ignored, and tests that
+    # interrupt programs would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.makedirs(LOGS, exist_ok=True)
     start = time.monotonic()
     runner = Runner(args.jobs)
