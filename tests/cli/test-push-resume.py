@@ -373,6 +373,9 @@ class Lists(SlowCase):
     def test_resume_with_more_parts_than_a_page_holds(self):
         """1010 parts: the list of parts has two pages, on resume as well."""
         file = self.raw('disk.bin', 1010 * PART, {0: b'x', 700 * PART: b'y'})
+        # a quick machine must not be through before it is killed
+        self.cloud.fault(match={'op': 'upload-part'}, skip=1004,
+                         action='stall', count=None)
         process = self.start('upload', file, 'obs://test-bucket/key',
                              *self.where(), '--part-size', '5MiB',
                              '--parallel', '16')
@@ -382,6 +385,7 @@ class Lists(SlowCase):
             time.sleep(0.1)
         process.kill()
         process.communicate()
+        self.cloud.clear_faults()
         killed = self.cloud.mark()
         self.upload(file, 'key', '--part-size', '5MiB', '--parallel', '16')
         self.assertLessEqual(self.cloud.count('upload-part'), 8 + 16)
