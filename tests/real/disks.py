@@ -87,6 +87,7 @@ def root_tree():
     """Debian stable root with kernel, systemd and the proof; (path, hash)."""
     tree = os.path.join(CACHE, 'rootfs')
     stamp = os.path.join(CACHE, 'rootfs.json')
+    servers.need_root('disks hold files of all owners, and are mounted')
     if not os.path.exists(stamp):
         servers.install(*PACKAGES)
         os.makedirs(CACHE, exist_ok=True)

@@ -33,6 +33,12 @@ def install(*packages):
                    check=True, stdin=subprocess.DEVNULL)
 
 
+def need_root(why):
+    """Ends the test with one line where it cannot work."""
+    if os.geteuid() != 0:
+        raise SystemExit(f'this test needs root: {why}; run it with sudo')
+
+
 def free_ports(count):
     """Free loopback ports.  All are held until all are known."""
     held = []
@@ -291,6 +297,7 @@ class Swift(Server):
     access, secret = 'test:tester', 'testing'
 
     def start(self):
+        need_root('Swift reads /etc/swift/swift.conf')
         ports = dict(zip(('account', 'container', 'object', 'proxy', 'cache'),
                          free_ports(5)))
         self.port = ports['proxy']
