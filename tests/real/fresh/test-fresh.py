@@ -17,6 +17,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import servers                                              # noqa: E402
 
+USER = 'user'
 BINDS = 'proc', 'sys', 'dev', 'dev/pts'
 
 
@@ -65,7 +66,7 @@ class Fresh(unittest.TestCase):
         p = subprocess.run(
             ['chroot', root, 'env', '-i', 'TERM=dumb', 'LANG=C.UTF-8',
              'PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games',
-             'HOME=/home/user', 'USER=user', 'setpriv', '--reuid=user',
+             'HOME=' + os.path.join('/home', USER), 'USER=' + USER, 'setpriv', '--reuid=user',
              '--regid=user', '--init-groups', 'bash', '-euc', script],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors='replace',
