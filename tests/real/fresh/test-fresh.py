@@ -66,8 +66,8 @@ class Fresh(unittest.TestCase):
         p = subprocess.run(
             ['chroot', root, 'env', '-i', 'TERM=dumb', 'LANG=C.UTF-8',
              'PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games',
-             'HOME=' + os.path.join('/home', USER), 'USER=' + USER, 'setpriv', '--reuid=user',
-             '--regid=user', '--init-groups', 'bash', '-euc', script],
+             'HOME=' + os.path.join('/home', USER), 'USER=' + USER,
+             'setpriv', '--reuid=user', '--regid=user', '--init-groups', 'bash', '-euc', script],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors='replace',
             timeout=5400)
