@@ -397,5 +397,96 @@ class Lists(SlowCase):
         self.assertEqual(self.cloud.read('key', 700 * PART, 2), b'y\0')
 
 
+class Adopt(PushCase):
+    """--upload-id: an upload that another tool began."""
+
+    def begin(self, file, sizes, key='key'):
+        """Parts of such sizes are there, in the order of the file; a size
+        below 0 is a part that is not."""
+        upload = self.cloud.obs('POST', key, [('uploads', None)]).between(
+            'UploadId')
+        with open(file, 'rb') as f:
+            for number, size in enumerate(sizes, 1):
+                data = f.read(abs(size))
+                if size > 0:
+                    answer = self.cloud.obs('PUT', key, [
+                        ('partNumber', str(number)), ('uploadId', upload)],
+                        body=data)
+                    self.assertEqual(answer.status, 200)
+        self.cloud.mark()
+        return upload
+
+    def sent(self):
+        return sorted(r['part'] for r in self.cloud.log('upload-part'))
+
+    def same(self, file, key='key'):
+        with open(file, 'rb') as f:
+            self.assertEqual(self.cloud.read(key), f.read())
+        self.assert_clean()
+
+    def test_only_what_is_missing_is_sent(self):
+        file = self.file('f', 4 * 7 * MIB + 3)
+        upload = self.begin(file, [7 * MIB, -7 * MIB, 7 * MIB, -7 * MIB, 3])
+        out = self.upload(file, 'key', '--upload-id', upload).out
+        self.assertIn('14.0 MiB from before', out)
+        self.assertEqual(self.sent(), [2, 4])
+        self.same(file)
+
+    def test_part_that_differs_is_sent_again(self):
+        file = self.file('f', 21 * MIB)
+        upload = self.begin(self.file('g', 7 * MIB, 2), [7 * MIB])
+        self.upload(file, 'key', '--upload-id', upload)
+        self.assertEqual(self.sent(), [1, 2, 3])
+        self.same(file)
+
+    def test_one_part_holds_all(self):
+        """Where we would have made a plain object."""
+        file = self.file('f', 6 * MIB)
+        upload = self.begin(file, [6 * MIB])
+        self.upload(file, 'key', '--upload-id', upload)
+        self.assertEqual(self.sent(), [])
+        self.same(file)
+
+    def test_sizes_that_we_have_not(self):
+        """Everything is sent, in parts of ours; parts past them are left."""
+        file = self.file('f', 33 * MIB)
+        upload = self.begin(file, [5 * MIB + 1] * 6)
+        self.upload(file, 'key', '--upload-id', upload)
+        self.assertEqual(self.sent(), [1, 2, 3])
+        self.same(file)
+
+    def test_break_and_resume_without_the_id(self):
+        file = self.file('f', 35 * MIB)
+        upload = self.begin(file, [5 * MIB])
+        self.cloud.fault(match={'op': 'upload-part'}, skip=2, action='answer',
+                         status=403, code='AccessDenied', count=None)
+        self.upload(file, 'key', '--upload-id', upload, '--parallel', '1',
+                    code=None)
+        self.cloud.clear_faults()
+        self.assertEqual([u['id'] for u in self.cloud.uploads()],
+                         [upload])
+        self.upload(file, 'key')
+        self.same(file)
+        self.assertEqual(self.cloud.sent_twice(), [])
+
+    def test_refusals_leave_everything_as_it_is(self):
+        file = self.file('f', 35 * MIB)
+        upload = self.begin(file, [5 * MIB])
+        wrong = self.upload(file, 'key', '--upload-id', 'x' + upload, code=5)
+        self.assertIn('has no unfinished upload', wrong.err)
+        for option in ('--restart', '--storage-class=WARM', '--if-changed'):
+            self.upload(file, 'key', '--upload-id', upload, option, code=2)
+        self.assertEqual(self.cloud.count('upload-part'), 0)
+        self.assertEqual([u['id'] for u in self.cloud.uploads()],
+                         [upload])
+        # an upload of our own to the same place is not forgotten for it
+        self.cloud.fault(match={'op': 'upload-part'}, action='answer',
+                         status=403, code='AccessDenied', count=None)
+        self.upload(file, 'key', code=None)
+        self.cloud.clear_faults()
+        self.upload(file, 'key', '--upload-id', upload, code=2)
+        self.assertEqual(len(self.cloud.uploads()), 2)
+
+
 if __name__ == '__main__':
     unittest.main()

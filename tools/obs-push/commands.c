@@ -56,7 +56,10 @@ const ObsCommand obs_commands[] = {
             "what the server says it stored. After a break the same command "
             "sends what is missing. A KEY that ends with / (or none) gets "
             "the name of the file. Zeros of a RAW image are not sent but "
-            "copied inside the cloud.",
+            "copied inside the cloud. With --upload-id "
+            "also an upload that another tool began is brought to its end, "
+            "if its parts lie end to end; what the server has is compared "
+            "and not sent again.",
         .examples =
             "obs-push upload image01.zvhd2 obs://mybucket/images/ --cloud "
             "otc --region eu-de\n"

@@ -194,6 +194,9 @@ static const GOptionEntry upload_entries[] = {
          "Upload only if the object differs from the file"),
     FLAG("restart", 0, restart,
          "Drop what an interrupted upload has left and begin anew"),
+    TEXT("upload-id", upload_id,
+         "Go on with this unfinished upload, begun by another tool or on "
+         "another machine; see uploads", "ID"),
     { NULL }
 };
 
@@ -313,6 +316,14 @@ gboolean obs_options_check(const ObsOptions *o, GError **error)
     if (o->no_clobber && o->if_changed) {
         g_set_error(error, OBS_ERROR, OBS_ERROR_USAGE,
                     "--no-clobber and --if-changed exclude each other");
+        return FALSE;
+    }
+    if (o->upload_id && (o->restart || o->if_changed || o->storage_class ||
+                         o->acl || o->sse || o->meta)) {
+        g_set_error(error, OBS_ERROR, OBS_ERROR_USAGE,
+                    "--upload-id excludes --restart and --if-changed; storage "
+                    "class, ACL, encryption and metadata are those that the "
+                    "upload was begun with");
         return FALSE;
     }
     if (o->no_bitmap && o->bitmap) {

@@ -43,6 +43,7 @@ typedef struct {
     char *storage_class, *acl, *sse;
     char **meta;
     gboolean no_clobber, if_changed, restart;
+    char *upload_id;
     /* raw */
     gboolean no_bitmap;
     char *bitmap, *layout;

@@ -210,6 +210,7 @@ static gboolean upload_bitmap(ObsApp *app, const ObsItem *item,
     spec.source = source;
     spec.key = key;
     spec.extents = NULL;
+    spec.upload_id = NULL;
     /* An interrupted run may have brought it already. */
     if (!obs_upload_is_same(&spec, &same, error)) {
         return FALSE;
@@ -233,6 +234,7 @@ gboolean obs_step_upload(ObsApp *app, ObsItem *item, GError **error)
         .extents = item->extents,
         .restart = o->restart,
         .no_clobber = o->no_clobber,
+        .upload_id = o->upload_id,
         .state_dir = o->state_dir,
         .events = &app->events,
     };

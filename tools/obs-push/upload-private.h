@@ -26,6 +26,12 @@ typedef struct {
 
 /* Plan, journal, upload id. When it fails nothing is left, here or there. */
 gboolean obs_upload_begin(ObsUpload *u, GError **error);
+/*
+ * Like obs_upload_begin(), but with the spec's upload_id and the parts that
+ * the server has of it: those of our size are compared by hash, others are
+ * sent again. The server's upload is never dropped when this fails.
+ */
+gboolean obs_upload_adopt(ObsUpload *u, GError **error);
 /* Drops what u->journal tells of, and begins. */
 gboolean obs_upload_start_over(ObsUpload *u, GError **error);
 /*

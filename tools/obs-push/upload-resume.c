@@ -22,16 +22,12 @@ static char *digest_options(const ObsUploadSpec *spec)
                                          text->len);
 }
 
-gboolean obs_upload_begin(ObsUpload *u, GError **error)
+/* u->journal for @plan, which it takes over; saved nowhere yet. */
+static void new_journal(ObsUpload *u, ObsPlan *plan)
 {
     const ObsUploadSpec *spec = u->spec;
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autoptr(GError) failed = NULL;
-    ObsPlan *plan = obs_upload_plan(spec, error);
 
-    if (!plan) {
-        return FALSE;
-    }
     u->journal = obs_journal_new(plan);
     u->journal->source = spec->source->identity;
     u->journal->source.path = g_strdup(spec->source->identity.path);
@@ -41,6 +37,18 @@ gboolean obs_upload_begin(ObsUpload *u, GError **error)
     u->journal->key = g_strdup(spec->key);
     u->journal->created = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
     u->journal->options = digest_options(spec);
+}
+
+gboolean obs_upload_begin(ObsUpload *u, GError **error)
+{
+    const ObsUploadSpec *spec = u->spec;
+    g_autoptr(GError) failed = NULL;
+    ObsPlan *plan = obs_upload_plan(spec, error);
+
+    if (!plan) {
+        return FALSE;
+    }
+    new_journal(u, plan);
     /* Before anything exists on the server: a full disk shows itself now. */
     if (!obs_journal_save(u->file, u->journal, error)) {
         return FALSE;
@@ -162,6 +170,68 @@ static guint64 stored_bytes(const ObsUpload *u)
     return bytes;
 }
 
+static void tell_resumed(const ObsUpload *u)
+{
+    g_autofree char *size = g_format_size_full(stored_bytes(u),
+                                               G_FORMAT_SIZE_IEC_UNITS);
+
+    obs_event_text(u->spec->events, OBS_EVENT_NOTE, "upload",
+                   "resuming: the server has %s already", size);
+}
+
+/*
+ * The part size that whoever began an upload has used: that of its largest
+ * part, since only the last one may be smaller. 0 (ours) where that is no
+ * size that we could use.
+ */
+static guint64 part_size_of(const GPtrArray *parts)
+{
+    guint64 most = 0;
+
+    for (guint i = 0; i < parts->len; i++) {
+        most = MAX(most, ((const ObsXmlPart *)g_ptr_array_index(parts,
+                                                                i))->size);
+    }
+    return most >= OBS_PART_MIN && most <= OBS_PART_MAX && most % OBS_MIB == 0
+           ? most : 0;
+}
+
+gboolean obs_upload_adopt(ObsUpload *u, GError **error)
+{
+    const ObsUploadSpec *spec = u->spec;
+    g_autoptr(GPtrArray) parts = NULL;
+    ObsPlan *plan;
+
+    switch (obs_storage_list_parts(&u->place, spec->upload_id, &parts,
+                                   error)) {
+    case OBS_LIST_FAILED:
+        return FALSE;
+    case OBS_LIST_GONE:
+        g_set_error(error, OBS_ERROR, OBS_ERROR_BUCKET,
+                    "obs://%s/%s has no unfinished upload %s; obs-push "
+                    "uploads obs://%s/ lists those there are", spec->bucket,
+                    spec->key, spec->upload_id, spec->bucket);
+        return FALSE;
+    case OBS_LIST_OK:
+        break;
+    }
+    /* Others lay parts end to end, so no room is left for copied zeros. */
+    plan = obs_plan_new(spec->source->size, spec->part_size
+                        ? spec->part_size : part_size_of(parts), error);
+    if (!plan) {
+        return FALSE;
+    }
+    new_journal(u, plan);
+    u->journal->upload_id = g_strdup(spec->upload_id);
+    if (!obs_journal_save(u->file, u->journal, error)) {
+        g_clear_pointer(&u->journal, obs_journal_free);
+        return FALSE;
+    }
+    obs_upload_merge_list(u, parts);
+    tell_resumed(u);
+    return TRUE;
+}
+
 /* What an earlier run has left may be used, must not be, or is finished. */
 gboolean obs_upload_resume(ObsUpload *u, gboolean *out_done, GError **error)
 {
@@ -171,10 +241,19 @@ gboolean obs_upload_resume(ObsUpload *u, gboolean *out_done, GError **error)
                                    &spec->source->identity);
     g_autofree char *options = digest_options(spec);
     g_autoptr(GPtrArray) parts = NULL;
-    g_autofree char *size = NULL;
 
     if (spec->restart) {
         return obs_upload_start_over(u, error);
+    }
+    if (spec->upload_id && g_strcmp0(spec->upload_id,
+                                     u->journal->upload_id) != 0) {
+        g_set_error(error, OBS_ERROR, OBS_ERROR_USAGE,
+                    "%s has an unfinished upload of its own to obs://%s/%s "
+                    "(id %s); go on with it without --upload-id, or drop it "
+                    "with obs-push abort", spec->source->path, spec->bucket,
+                    spec->key, u->journal->upload_id
+                    ? u->journal->upload_id : "-");
+        return FALSE;
     }
     if (changed) {
         g_set_error(error, OBS_ERROR, OBS_ERROR_SOURCE,
@@ -214,8 +293,6 @@ gboolean obs_upload_resume(ObsUpload *u, gboolean *out_done, GError **error)
     }
     obs_upload_merge_list(u, parts);
     u->out->resumed = obs_parts_done_bytes(u->journal);
-    size = g_format_size_full(stored_bytes(u), G_FORMAT_SIZE_IEC_UNITS);
-    obs_event_text(spec->events, OBS_EVENT_NOTE, "upload",
-                   "resuming: the server has %s already", size);
+    tell_resumed(u);
     return TRUE;
 }

@@ -261,9 +261,16 @@ static gboolean run_multipart(ObsUpload *u, GError **error)
     gboolean done = FALSE;
     gboolean gone = FALSE;
     GError *local = NULL;
+    gboolean ok;
 
-    if (!(u->journal ? obs_upload_resume(u, &done, error)
-                     : obs_upload_begin(u, error))) {
+    if (u->journal) {
+        ok = obs_upload_resume(u, &done, error);
+    } else if (u->spec->upload_id) {
+        ok = obs_upload_adopt(u, error);
+    } else {
+        ok = obs_upload_begin(u, error);
+    }
+    if (!ok) {
         return FALSE;
     }
     u->out->was_complete = done;
@@ -354,8 +361,8 @@ gboolean obs_upload_run(const ObsUploadSpec *spec, ObsUploadResult *out,
         g_propagate_prefixed_error(error, local, "cannot resume; give "
                                    "--restart to begin anew: ");
         ok = FALSE;
-    } else if (!u.journal && obs_plan_single_put(spec->source->size,
-                                                 part_size)) {
+    } else if (!u.journal && !spec->upload_id &&
+               obs_plan_single_put(spec->source->size, part_size)) {
         ok = run_single(&u, error);
     } else {
         ok = run_multipart(&u, error);

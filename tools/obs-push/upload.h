@@ -26,6 +26,7 @@ typedef struct {
     const GArray *extents;
     gboolean restart;           /* drop what an earlier run left */
     gboolean no_clobber;        /* the object must not exist */
+    const char *upload_id;      /* go on with it, who ever began it; NULL */
     const char *state_dir;      /* NULL: the usual */
     const ObsEvents *events;
 } ObsUploadSpec;

@@ -115,6 +115,23 @@ class LocalCloud(Sdk, unittest.TestCase):
         self.assertIn('same', out)
         self.assertEqual(self.cloud.log('upload-part', since=before), [])
 
+    def test_upload_of_the_sdk_is_resumed(self):
+        path = s3suite.random_file('resumed', 31 * MIB)
+        begun, = self.calls(('initiateMultipartUpload', {
+            'Bucket': self.bucket, 'Key': 'resumed'}))
+        upload = begun['UploadId']
+        self.calls(*[('uploadPart', {
+            'Bucket': self.bucket, 'Key': 'resumed', 'UploadId': upload,
+            'PartNumber': n, 'SourceFile': path, 'Offset': (n - 1) * 9 * MIB,
+            'PartSize': 9 * MIB}) for n in (1, 3)])
+        before = self.cloud.mark()
+        self.push('upload', path, f'obs://{self.bucket}/resumed',
+                  '--upload-id', upload)
+        self.assertEqual(sorted(r['part'] for r in self.cloud.log(
+            'upload-part', since=before)), [2, 4])
+        self.read_and_verify(path, 'resumed',
+                             s3suite.etag_of_parts(path, 9 * MIB))
+
     def test_upload_of_the_sdk_is_listed_and_aborted(self):
         begun, = self.calls(('initiateMultipartUpload', {
             'Bucket': self.bucket, 'Key': 'begun'}))
