@@ -12,7 +12,7 @@
 
 /* A world of a few variables and files. */
 typedef struct {
-    const gchar *env[12];           /* name, value … */
+    const gchar *env[16];           /* name, value … */
     const gchar *files[8];          /* path, content … */
     guint mode;                     /* of the files; 0: 0600 */
 } Fake;
@@ -248,7 +248,8 @@ static void test_completed(void)
     const Fake fake = {
         { "HW_REGION_NAME", "eu-de", "OS_PROJECT_ID", "P2",
           "OS_PROJECT_NAME", "N", "OS_AUTH_URL", "https://iam/v3",
-          "OS_CACERT", "/ca" },
+          "OS_CACERT", "/ca", "OS_PROJECT_DOMAIN_NAME", "D",
+          "OS_PROJECT_DOMAIN_ID", "DI" },
         { PROFILES, PROFILE }, 0,
     };
     g_autoptr(ObsLogin) login = find(&fake, NULL, NULL);
@@ -258,6 +259,8 @@ static void test_completed(void)
     g_assert_cmpstr(login->project_name, ==, "N");
     g_assert_cmpstr(login->iam_endpoint, ==, "https://iam/v3");
     g_assert_cmpstr(login->cacert, ==, "/ca");
+    g_assert_cmpstr(login->project_domain_name, ==, "D");
+    g_assert_cmpstr(login->project_domain_id, ==, "DI");
 }
 
 static void test_password_login(void)
@@ -358,6 +361,8 @@ static void test_clouds(void)
         "      password: \"p: #x\"\n"
         "      user_domain_name: OTC00000000001\n"
         "      project_name: eu-de_sub\n"
+        "      project_domain_name: PD\n"
+        "      project_domain_id: PDI\n"
         "    region_name: eu-de\n"
         "    cacert: /ca.pem\n"
         "  two:\n"
@@ -380,6 +385,8 @@ static void test_clouds(void)
     g_assert_cmpstr(one->password, ==, "p: #x");
     g_assert_cmpstr(one->user_domain_name, ==, "OTC00000000001");
     g_assert_cmpstr(one->project_name, ==, "eu-de_sub");
+    g_assert_cmpstr(one->project_domain_name, ==, "PD");
+    g_assert_cmpstr(one->project_domain_id, ==, "PDI");
     g_assert_cmpstr(one->region, ==, "eu-de");
     g_assert_cmpstr(one->cacert, ==, "/ca.pem");
     g_assert_cmpstr(one->iam_endpoint, ==,

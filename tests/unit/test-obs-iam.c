@@ -67,6 +67,24 @@ static void test_token_request(void)
           "{\"user\":{\"name\":\"u\",\"domain\":{\"id\":\"DI\"},"
           "\"password\":\"p\"}}},\"scope\":{\"project\":{\"name\":"
           "\"eu-de_sub\"}}}}" },
+        { { .kind = OBS_LOGIN_PASSWORD, .user_id = S("I"),
+            .password = S("p"), .project_domain_name = S("PD") }, "r1",
+          "{\"auth\":{\"identity\":{\"methods\":[\"password\"],\"password\":"
+          "{\"user\":{\"id\":\"I\",\"password\":\"p\"}}},\"scope\":"
+          "{\"project\":{\"name\":\"r1\",\"domain\":{\"name\":\"PD\"}}}}}" },
+        /* an id of a project is enough by itself */
+        { { .kind = OBS_LOGIN_PASSWORD, .user_id = S("I"),
+            .password = S("p"), .project_id = S("P"),
+            .project_domain_id = S("PDI") }, "r1",
+          "{\"auth\":{\"identity\":{\"methods\":[\"password\"],\"password\":"
+          "{\"user\":{\"id\":\"I\",\"password\":\"p\"}}},\"scope\":"
+          "{\"project\":{\"id\":\"P\"}}}}" },
+        { { .kind = OBS_LOGIN_TOKEN, .token = S("T"),
+            .project_name = S("N"), .project_domain_name = S("PD"),
+            .project_domain_id = S("PDI") }, "r1",
+          "{\"auth\":{\"identity\":{\"methods\":[\"token\"],\"token\":"
+          "{\"id\":\"T\"}},\"scope\":{\"project\":{\"name\":\"N\","
+          "\"domain\":{\"id\":\"PDI\"}}}}}" },
         { { .kind = OBS_LOGIN_TOKEN, .token = S("T") }, "r1",
           "{\"auth\":{\"identity\":{\"methods\":[\"token\"],\"token\":"
           "{\"id\":\"T\"}},\"scope\":{\"project\":{\"name\":\"r1\"}}}}" },

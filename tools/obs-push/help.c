@@ -44,7 +44,7 @@ static const struct {
       "OS_ACCESS_KEY/OS_SECRET_KEY and AWS_ACCESS_KEY_ID/"
       "AWS_SECRET_ACCESS_KEY." },
     { "OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME, "
-      "OS_PROJECT_NAME, OS_TOKEN, OS_CLOUD",
+      "OS_PROJECT_NAME, OS_PROJECT_DOMAIN_NAME, OS_TOKEN, OS_CLOUD",
       "Login with a password, a token or clouds.yaml: keys are then fetched "
       "from IAM." },
     { "HW_REGION_NAME, OS_REGION_NAME", "Region, if --region is not given." },

@@ -159,6 +159,8 @@ static void complete_from_environment(Search *search, ObsLogin *login)
             "OS_PROJECT_ID" } },
         { &login->project_name,
           { "HW_PROJECT_NAME", "OS_PROJECT_NAME", "OS_TENANT_NAME" } },
+        { &login->project_domain_name, { "OS_PROJECT_DOMAIN_NAME" } },
+        { &login->project_domain_id, { "OS_PROJECT_DOMAIN_ID" } },
         { &login->iam_endpoint,
           { "HUAWEICLOUD_SDK_IAM_ENDPOINT", "HW_AUTH_URL",
             "OS_AUTH_URL" } },

@@ -69,6 +69,8 @@ static void fill_texts(yaml_document_t *document, yaml_node_t *entry,
         { "user_domain_id", &login->user_domain_id },
         { "project_name", &login->project_name },
         { "project_id", &login->project_id },
+        { "project_domain_name", &login->project_domain_name },
+        { "project_domain_id", &login->project_domain_id },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(members); i++) {

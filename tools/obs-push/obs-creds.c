@@ -79,6 +79,8 @@ void obs_login_free(ObsLogin *login)
     obs_secret_free(login->token);
     g_free(login->project_name);
     g_free(login->project_id);
+    g_free(login->project_domain_name);
+    g_free(login->project_domain_id);
     g_free(login->region);
     g_free(login->iam_endpoint);
     g_free(login->obs_endpoint);

@@ -62,6 +62,8 @@ typedef struct {
     gchar *token;               /* secret memory */
     gchar *project_name;
     gchar *project_id;
+    gchar *project_domain_name; /* of @project_name, where the server asks */
+    gchar *project_domain_id;
     gchar *region;
     gchar *iam_endpoint;        /* may carry a path such as /v3 */
     gchar *obs_endpoint;        /* from ~/.obsutilconfig */

@@ -152,6 +152,11 @@ static void add_scope(JsonBuilder *builder, const ObsLogin *login,
     } else {
         add_name(builder, "name",
                  login->project_name ? login->project_name : region);
+        /* Keystone insists on it; IAM takes the user's account without. */
+        if (login->project_domain_name || login->project_domain_id) {
+            add_domain(builder, login->project_domain_name,
+                       login->project_domain_id);
+        }
     }
     json_builder_end_object(builder);
     json_builder_end_object(builder);

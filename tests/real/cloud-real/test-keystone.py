@@ -143,6 +143,14 @@ class KeystoneLogin(unittest.TestCase):
         self.assertEqual(set(self.front.logins), {201})
         self.assertEqual(self.front.projects, {self.project_id})
 
+    def test_project_by_name_in_its_domain(self):
+        k = self.keystone
+        out, code = self.wait(OS_PROJECT_ID='', OS_PROJECT_NAME=k.project,
+                              OS_PROJECT_DOMAIN_NAME=k.domain)
+        self.assertEqual(code, 0, out)
+        self.assertIn(IMAGE, out)
+        self.assertEqual(self.front.projects, {self.project_id})
+
     def test_expired_token_is_renewed_while_waiting(self):
         self.front.jobs_end = time.monotonic() + 3 * TOKEN_SECONDS
         out, code = self.wait()
