@@ -22,6 +22,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 import common                                               # noqa: E402
+import servers                                              # noqa: E402
 
 TABLE = os.path.join(HERE, 'tests.txt')
 # What the output of a test that can't run has in it; tests.txt says what each
@@ -160,6 +161,8 @@ def verdicts(check, names):
 class Iotests(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        # without it fuse-allow-other ends before it wants an emulator
+        servers.install('sudo')
         cls.table = table()
         cls.check = Check([n for n, v in cls.table.items() if v == 'opened'])
         cls.addClassCleanup(cls.check.close)
