@@ -23,7 +23,7 @@
 #define OPT_CACHE_SIZE  "cache-size"
 #define OPT_GUEST_SIZE  "guest-size"
 
-#define DEFAULT_CACHE_SIZE  (16 * MiB)
+#define DEFAULT_CACHE_SIZE  (64 * MiB)
 #define MAX_CACHE_SIZE      (64 * GiB)
 
 /* qemu-img convert takes no more for one compressed write */
@@ -44,7 +44,7 @@ static QemuOptsList zvhd2_runtime_opts = {
         {
             .name = OPT_CACHE_SIZE,
             .type = QEMU_OPT_SIZE,
-            .help = "Bytes of expanded blocks to keep (default: 16M)",
+            .help = "Bytes of expanded blocks to keep (default: 64M)",
         },
         {
             .name = OPT_GUEST_SIZE,
