@@ -164,16 +164,21 @@ static void test_lock_excludes_other_processes(Fixture *f,
     g_autoptr(GError) error = NULL;
     ObsJournalFile *file = lock(f, &error);
     g_autofree char *me = g_strdup_printf("process %d", getpid());
+    /* or valgrind takes in the child for lost what only registers had */
+    static gpointer kept[3];
     int status;
     pid_t pid;
 
     g_assert_nonnull(file);
+    kept[0] = file;
+    kept[1] = me;
     for (int held = 1; held >= 0; held--) {
         pid = fork();
         if (pid == 0) {
             ObsJournalFile *other = lock(f, &error);
             gboolean told = error && strstr(error->message, me);
 
+            kept[2] = other;
             _exit(other ? 0 : told ? 1 : 2);
         }
         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
