@@ -238,6 +238,9 @@ class Resume(SlowCase):
             time.sleep(0.02)
         process.kill()
         process.communicate()
+        # the answer that nobody takes is in the log some time later
+        while self.cloud.count('complete') < 1:
+            time.sleep(0.02)
         self.cloud.mark()
         result = self.upload(file, 'key', '--part-size', '5MiB')
         self.assertIn('complete already', result.out)

@@ -272,7 +272,8 @@ rgw gc processor period = 5
         run('ceph', '-c', conf, 'osd', 'new', osd, '-i', '-',
             input=f'{{"cephx_secret":"{osd_key}"}}')
         run('ceph-osd', '-c', conf, '-i', '0', '--mkfs', '--osd-uuid', osd)
-        self.spawn('ceph-osd', '-c', conf, '-i', '0', '-f')
+        # Debian 13's looks for its classes in lib/..., from where it is
+        self.spawn('ceph-osd', '-c', conf, '-i', '0', '-f', cwd='/')
         self.admin = ('radosgw-admin', '-c', conf)
         run(*self.admin, 'user', 'create', '--uid=test',
             '--display-name=test', f'--access-key={self.access}',
