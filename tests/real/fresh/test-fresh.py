@@ -37,7 +37,7 @@ class Fresh(unittest.TestCase):
         # how this machine reaches others: names, and authorities of its own
         for name in ('etc/resolv.conf', 'usr/local/share/ca-certificates'):
             if os.path.exists('/' + name):
-                servers.run('cp', '-rT', '/' + name, f'{root}/{name}')
+                servers.run('cp', '-rLT', '/' + name, f'{root}/{name}')
         with open(root + '/etc/hosts', 'w') as f:
             f.write('127.0.0.1 localhost\n')
         with open(root + '/etc/sudoers.d/' + USER, 'w') as f:
