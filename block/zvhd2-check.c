@@ -328,7 +328,8 @@ zvhd2_co_check(BlockDriverState *bs, BdrvCheckResult *result,
     if (!c.buf) {
         return -ENOMEM;
     }
-    s->reader = zvhd2_reader_new(zvhd2_threads(s->threads), NULL);
+    s->reader = zvhd2_reader_new(s->desc.method, zvhd2_threads(s->threads),
+                                 NULL);
 
     ret = check_all(&c);
     if (ret == 0 && (fix & BDRV_FIX_ERRORS) && c.trailer_lost &&

@@ -67,7 +67,8 @@ unsigned zvhd2_threads(unsigned threads);
  * @map, with its bitmap set, passes into the reader's ownership and is freed
  * with it; NULL if the reader is only for zvhd2_co_verify().
  */
-Zvhd2Reader *zvhd2_reader_new(unsigned threads, Zvhd2Map *map);
+Zvhd2Reader *zvhd2_reader_new(Zvhd2Method method, unsigned threads,
+                              Zvhd2Map *map);
 void zvhd2_reader_free(Zvhd2Reader *r);         /* NULL is fine */
 
 /* The map for lookups that need only the bitmap */

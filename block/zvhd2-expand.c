@@ -2,11 +2,12 @@
 /*
  * ZVHD2 block driver: from records to expanded blocks
  *
- * Records are read and expanded by a bounded number of expanders; each has a
- * buffer for a record and a codec.  Expanding runs in the thread pool.  Index
- * segments are loaded when they are first needed.
+ * Records are read by a bounded number of expanders, each with a buffer for a
+ * record, and expanded by workers.  Index segments are loaded when they are
+ * first needed.
  */
 #include "zvhd2-driver.h"
+#include "zvhd2-workers.h"
 #include "qemu/error-report.h"
 #include "qemu/memalign.h"
 #include "qemu/units.h"
@@ -21,7 +22,6 @@
 #define MIN_RECORD_BUFFER (64 * KiB)
 
 typedef struct Expander {
-    Zvhd2Codec *codec;
     uint8_t *record;
     uint32_t cap;               /* bytes allocated at @record */
     uint8_t *scratch;           /* a block; for verifying only */
@@ -29,7 +29,9 @@ typedef struct Expander {
 } Expander;
 
 struct Zvhd2Reader {
-    unsigned max_expanders;     /* constant */
+    /* constant */
+    Zvhd2Workers *workers;      /* NULL: there was no memory for them */
+    unsigned max_expanders;
 
     /*
      * Covers everything below.  What needs only the bitmap of @map may be
@@ -44,45 +46,43 @@ struct Zvhd2Reader {
 };
 
 typedef struct ExpandJob {
+    Zvhd2Job job;
     Expander *x;
     Zvhd2Entry e;
     uint32_t block_size;
     uint8_t *dst;
-    Zvhd2Finding finding;       /* set if the result is -EINVAL */
+    int ret;
+    Zvhd2Finding finding;       /* set if @ret is -EINVAL */
 } ExpandJob;
 
-/* Runs in a thread of the pool. */
-static int expand_record(void *opaque)
+/* Runs in a worker's thread. */
+static void expand_record(Zvhd2Job *job, Zvhd2Codec *codec)
 {
-    ExpandJob *job = opaque;
+    ExpandJob *j = container_of(job, ExpandJob, job);
     Zvhd2Record r;
-    int ret;
 
-    if (!zvhd2_record_check(job->x->record, job->e.length, job->e.offset,
-                            job->e.block, job->block_size, &r,
-                            &job->finding)) {
-        return -EINVAL;
+    if (!zvhd2_record_check(j->x->record, j->e.length, j->e.offset,
+                            j->e.block, j->block_size, &r, &j->finding)) {
+        j->ret = -EINVAL;
+        return;
     }
-    ret = zvhd2_expand(job->x->codec, job->dst, job->block_size,
-                       job->x->record + ZVHD2_RECORD_HEAD, r.size);
-    if (ret == -EINVAL) {
-        zvhd2_broken(&job->finding, ZVHD2_R24_EXPAND,
-                     job->e.offset + ZVHD2_RECORD_HEAD, job->e.block, 0, 0);
+    j->ret = zvhd2_expand(codec, j->dst, j->block_size,
+                          j->x->record + ZVHD2_RECORD_HEAD, r.size);
+    if (j->ret == -EINVAL) {
+        zvhd2_broken(&j->finding, ZVHD2_R24_EXPAND,
+                     j->e.offset + ZVHD2_RECORD_HEAD, j->e.block, 0, 0);
     }
-    return ret;
 }
 
 static void expander_free(Expander *x)
 {
     qemu_vfree(x->record);
     qemu_vfree(x->scratch);
-    zvhd2_codec_free(x->codec);
     g_free(x);
 }
 
-static Expander *coroutine_fn zvhd2_co_get_expander(BDRVZvhd2State *s)
+static Expander *coroutine_fn zvhd2_co_get_expander(Zvhd2Reader *r)
 {
-    Zvhd2Reader *r = s->reader;
     Expander *x;
 
     QEMU_LOCK_GUARD(&r->lock);
@@ -95,14 +95,8 @@ static Expander *coroutine_fn zvhd2_co_get_expander(BDRVZvhd2State *s)
         QSLIST_REMOVE_HEAD(&r->free_expanders, next);
         return x;
     }
-    x = g_new0(Expander, 1);
-    x->codec = zvhd2_codec_new(s->desc.method, 0);
-    if (!x->codec) {
-        expander_free(x);
-        return NULL;
-    }
     r->expanders++;
-    return x;
+    return g_new0(Expander, 1);
 }
 
 static void coroutine_fn zvhd2_co_put_expander(Zvhd2Reader *r, Expander *x)
@@ -216,13 +210,10 @@ static int coroutine_fn GRAPH_RDLOCK
 zvhd2_co_run(BlockDriverState *bs, ExpandJob *job, bool *io)
 {
     BDRVZvhd2State *s = bs->opaque;
-    Expander *x = zvhd2_co_get_expander(s);
+    Expander *x = zvhd2_co_get_expander(s->reader);
     int ret = -ENOMEM;
 
     *io = false;
-    if (!x) {
-        return ret;
-    }
     job->x = x;
     job->block_size = s->desc.block_size;
     if (!job->dst) {
@@ -231,7 +222,8 @@ zvhd2_co_run(BlockDriverState *bs, ExpandJob *job, bool *io)
         }
         job->dst = x->scratch;
     }
-    if (!job->dst || !expander_reserve(bs, x, job->e.length)) {
+    if (!s->reader->workers || !job->dst ||
+        !expander_reserve(bs, x, job->e.length)) {
         goto out;
     }
     ret = bdrv_co_pread(bs->file, job->e.offset, job->e.length, x->record, 0);
@@ -239,7 +231,9 @@ zvhd2_co_run(BlockDriverState *bs, ExpandJob *job, bool *io)
         *io = true;
         goto out;
     }
-    ret = thread_pool_submit_co(expand_record, job);
+    job->job.func = expand_record;
+    zvhd2_co_work(s->reader->workers, &job->job);
+    ret = job->ret;
 out:
     zvhd2_co_put_expander(s->reader, x);
     return ret;
@@ -300,10 +294,12 @@ const Zvhd2Map *zvhd2_reader_map(const Zvhd2Reader *r)
     return r->map;
 }
 
-Zvhd2Reader *zvhd2_reader_new(unsigned threads, Zvhd2Map *map)
+Zvhd2Reader *zvhd2_reader_new(Zvhd2Method method, unsigned threads,
+                              Zvhd2Map *map)
 {
     Zvhd2Reader *r = g_new0(Zvhd2Reader, 1);
 
+    r->workers = zvhd2_workers_new(method, 0, threads);
     r->max_expanders = threads * EXPANDERS_PER_THREAD + SPARE_EXPANDERS;
     r->map = map;
     qemu_co_mutex_init(&r->lock);
@@ -323,6 +319,7 @@ void zvhd2_reader_free(Zvhd2Reader *r)
         QSLIST_REMOVE_HEAD(&r->free_expanders, next);
         expander_free(x);
     }
+    zvhd2_workers_free(r->workers);
     g_hash_table_destroy(r->reported);
     zvhd2_map_free(r->map);
     g_free(r);

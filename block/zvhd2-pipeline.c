@@ -3,15 +3,15 @@
  * ZVHD2 block driver: whole blocks -> records in the file, in parallel and yet
  * in order
  *
- * Each block has a slot, and each slot a coroutine that compresses the block
- * in the thread pool, waits for its turn to be given the next offset, and
- * writes the record:
+ * Each block has a slot, and each slot a coroutine that has a worker compress
+ * the block, waits for its turn to be given the next offset, and writes the
+ * record:
  *
  *     submit -> compress -> place (in order of blocks) -> write
  *
- * The number of codecs bounds the threads and the number of slots the memory.
- * Slots are more than threads, so that a block that takes long, or a slow
- * disk, does not stop the others at once.
+ * The number of slots bounds the memory.  They are more than workers, so that
+ * a worker that is done finds the next block, and a block that takes long, or
+ * a slow disk, does not stop the others at once.
  */
 #include "zvhd2-write.h"
 #include "qemu/error-report.h"
@@ -21,14 +21,9 @@
 #define SPARE_SLOTS_PER_THREAD 1
 #define SPARE_SLOTS 2
 
-typedef struct CodecBox {
-    Zvhd2Codec *codec;
-    QSLIST_ENTRY(CodecBox) next;
-} CodecBox;
-
 struct Zvhd2Pipeline {
     /* constant */
-    unsigned threads;
+    Zvhd2Workers *workers;
     unsigned max_slots;
 
     CoMutex lock;               /* covers everything below */
@@ -36,14 +31,11 @@ struct Zvhd2Pipeline {
     QSLIST_HEAD(, Zvhd2Slot) free_slots;
     unsigned slots;             /* allocated ones */
     unsigned busy;              /* slots with a running coroutine */
-    QSLIST_HEAD(, CodecBox) codecs;
-    CodecBox *codec_boxes;      /* @threads of them */
     uint64_t turns_given;
     uint64_t turn;              /* whose turn it is to get an offset */
     uint64_t data_end;          /* offset of the next record */
     Zvhd2Builder *builder;
     CoQueue slot_freed;
-    CoQueue codec_freed;
     CoQueue turn_moved;
     CoQueue idle;               /* busy fell to 0 */
 };
@@ -129,55 +121,34 @@ void coroutine_fn zvhd2_co_put_slot(Zvhd2Slot *slot)
     put_slot_locked(slot->pipeline, slot);
 }
 
-/* Runs in a thread of the pool. */
-static int compress_slot(void *opaque)
+/* Runs in a worker's thread. */
+static void compress_slot(Zvhd2Job *job, Zvhd2Codec *codec)
 {
-    Zvhd2Slot *slot = opaque;
+    Zvhd2Slot *slot = container_of(job, Zvhd2Slot, job);
     BDRVZvhd2State *s = slot->bs->opaque;
     Zvhd2Record r = { .block = slot->block };
 
-    slot->payload = zvhd2_compress(slot->codec,
-                                   slot->record + ZVHD2_RECORD_HEAD,
+    slot->payload = zvhd2_compress(codec, slot->record + ZVHD2_RECORD_HEAD,
                                    slot->record_cap - ZVHD2_RECORD_HEAD -
                                    ZVHD2_RECORD_TAIL,
                                    slot->plain, s->desc.block_size);
-    if (slot->payload < 0) {
-        return slot->payload;
+    if (slot->payload >= 0) {
+        r.size = slot->payload;
+        zvhd2_record_encode(&r, slot->record);
+        zvhd2_record_seal(slot->record, r.size);
     }
-    r.size = slot->payload;
-    zvhd2_record_encode(&r, slot->record);
-    zvhd2_record_seal(slot->record, r.size);
-    return 0;
 }
 
-/* Compresses @slot, on one of p->threads threads. */
 static int coroutine_fn zvhd2_co_compress(Zvhd2Pipeline *p, Zvhd2Slot *slot)
 {
-    CodecBox *box;
-    int ret;
-
-    qemu_co_mutex_lock(&p->lock);
-    while (QSLIST_EMPTY(&p->codecs)) {
-        qemu_co_queue_wait(&p->codec_freed, &p->lock);
-    }
-    box = QSLIST_FIRST(&p->codecs);
-    QSLIST_REMOVE_HEAD(&p->codecs, next);
-    qemu_co_mutex_unlock(&p->lock);
-
-    slot->codec = box->codec;
-    ret = thread_pool_submit_co(compress_slot, slot);
-    slot->codec = NULL;
-
-    qemu_co_mutex_lock(&p->lock);
-    QSLIST_INSERT_HEAD(&p->codecs, box, next);
-    qemu_co_queue_next(&p->codec_freed);
-    qemu_co_mutex_unlock(&p->lock);
-
-    if (ret < 0) {
+    slot->job.func = compress_slot;
+    zvhd2_co_work(p->workers, &slot->job);
+    if (slot->payload < 0) {
         error_report("zvhd2: cannot compress block %" PRIu32 ": %s",
-                     slot->block, strerror(-ret));
+                     slot->block, strerror(-slot->payload));
+        return slot->payload;
     }
-    return ret;
+    return 0;
 }
 
 /*
@@ -305,36 +276,21 @@ Zvhd2Pipeline *zvhd2_pipeline_new(BlockDriverState *bs, int level,
 {
     BDRVZvhd2State *s = bs->opaque;
     Zvhd2Pipeline *p = g_new0(Zvhd2Pipeline, 1);
-    unsigned i;
 
-    p->threads = threads;
     p->max_slots = threads * (1 + SPARE_SLOTS_PER_THREAD) + SPARE_SLOTS;
     p->data_end = ZVHD2_ALIGN;
     qemu_co_mutex_init(&p->lock);
     qemu_co_queue_init(&p->slot_freed);
-    qemu_co_queue_init(&p->codec_freed);
     qemu_co_queue_init(&p->turn_moved);
     qemu_co_queue_init(&p->idle);
 
-    p->codec_boxes = g_new0(CodecBox, threads);
+    p->workers = zvhd2_workers_new(s->desc.method, level, threads);
     p->builder = zvhd2_builder_new(s->desc.max_blk_num);
-    if (!p->builder) {
-        goto fail;
-    }
-    for (i = 0; i < threads; i++) {
-        CodecBox *box = &p->codec_boxes[i];
-
-        box->codec = zvhd2_codec_new(s->desc.method, level);
-        if (!box->codec) {
-            goto fail;
-        }
-        QSLIST_INSERT_HEAD(&p->codecs, box, next);
+    if (!p->workers || !p->builder) {
+        zvhd2_pipeline_free(p);
+        return NULL;
     }
     return p;
-
-fail:
-    zvhd2_pipeline_free(p);
-    return NULL;
 }
 
 void zvhd2_pipeline_free(Zvhd2Pipeline *p)
@@ -349,10 +305,7 @@ void zvhd2_pipeline_free(Zvhd2Pipeline *p)
         QSLIST_REMOVE_HEAD(&p->free_slots, next);
         zvhd2_slot_free(slot);
     }
-    for (unsigned i = 0; i < p->threads; i++) {
-        zvhd2_codec_free(p->codec_boxes[i].codec);
-    }
-    g_free(p->codec_boxes);
+    zvhd2_workers_free(p->workers);
     zvhd2_builder_free(p->builder);
     g_free(p);
 }

@@ -10,6 +10,7 @@
 #define BLOCK_ZVHD2_WRITE_H
 
 #include "zvhd2-driver.h"
+#include "zvhd2-workers.h"
 
 typedef struct Zvhd2Pipeline Zvhd2Pipeline;
 
@@ -25,7 +26,7 @@ typedef struct Zvhd2Slot {
     uint64_t turn;              /* number of the slot in order of blocks */
     uint8_t *record;            /* the record, payload at its place */
     uint32_t record_cap;
-    Zvhd2Codec *codec;          /* while compressing */
+    Zvhd2Job job;
     int64_t payload;            /* result of compressing: bytes or -errno */
     QSLIST_ENTRY(Zvhd2Slot) next;
 } Zvhd2Slot;

@@ -139,7 +139,8 @@ static void set_unfinished(Error **errp, uint64_t size)
 /* Takes @map over. */
 static void start_reading(BDRVZvhd2State *s, Zvhd2Map *map)
 {
-    s->reader = zvhd2_reader_new(zvhd2_threads(s->threads), map);
+    s->reader = zvhd2_reader_new(s->desc.method, zvhd2_threads(s->threads),
+                                 map);
     s->cache = zvhd2_cache_new(s->cache_size, s->desc.block_size);
 }
 
