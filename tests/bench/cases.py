@@ -90,8 +90,8 @@ class Bench:
         return Contestant(name, argv + ['-O', fmt, *options, src, target],
                           fresh, **more)
 
-    def run(self, *contestants, rounds=None):
-        measure.compare(contestants, rounds or self.rounds)
+    def run(self, *contestants, rounds=None, warmup=1):
+        measure.compare(contestants, rounds or self.rounds, warmup)
         for name in os.listdir(self.dir):
             if name.startswith('out.'):
                 os.unlink(self.out(name))
@@ -360,7 +360,7 @@ class Bench:
             c, = self.run(Contestant(name, [
                 tool('qemu-img'), 'convert', '-O', 'zvhd2', '-o',
                 f'compression_level={level}', '-f', 'raw', self.disks.system(),
-                target], work=work), rounds=1)
+                target], work=work), rounds=1, warmup=0)
             size = os.path.getsize(target)
             os.unlink(target)
             points.append((level, size, work, measure.median(c, 'wall')))
