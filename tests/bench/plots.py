@@ -36,7 +36,7 @@ set title {quoted(title)}
 set xrange [0:*]
 set yrange [{len(rows)}:-1]
 set tics scale 0
-set lmargin 46
+set lmargin 50
 set rmargin 16
 {extra}
 plot table using (0):1:(0):2:($1-0.35):($1+0.35):5:ytic(3) \\
