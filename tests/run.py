@@ -107,10 +107,16 @@ def execute(item):
                                  ('PATH', 'TEST_TMP', 'TMPDIR', *item.env)),
                 *argv]
     start = time.monotonic()
-    proc = subprocess.Popen(argv, cwd=TOP, env=env, text=True,
-                            stdin=subprocess.DEVNULL, errors='replace',
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            start_new_session=not item.sudo)
+    try:
+        proc = subprocess.Popen(argv, cwd=TOP, env=env, text=True,
+                                stdin=subprocess.DEVNULL, errors='replace',
+                                stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT,
+                                start_new_session=not item.sudo)
+    except OSError as error:    # not built: this one fails, the others run
+        item.output = f'{argv[0]}: {error.strerror}\n'
+        count(item, -1)
+        return
     try:
         item.output, _ = proc.communicate(timeout=item.timeout)
         status = proc.returncode
@@ -238,10 +244,12 @@ def unit_items(build, suite, label, wrapper=()):
 
 def meson_item(folder, *options):
     path = os.path.join(BUILD, folder)
-    setup = '' if os.path.exists(os.path.join(path, 'build.ninja')) else \
-        f'meson setup {" ".join(options)} "{path}" . && '
+    again = '--reconfigure' if os.path.exists(
+        os.path.join(path, 'build.ninja')) else ''
+    # also a folder of before: it must not hide what a new one would show
     return Item('build', f'meson {folder}',
-                ['bash', '-c', f'{setup}ninja -C "{path}"'], 'exit')
+                ['bash', '-c', f'meson setup {again} {" ".join(options)} '
+                               f'"{path}" . && ninja -C "{path}"'], 'exit')
 
 
 def main():

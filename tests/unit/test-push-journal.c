@@ -165,7 +165,7 @@ static void test_lock_excludes_other_processes(Fixture *f,
     ObsJournalFile *file = lock(f, &error);
     g_autofree char *me = g_strdup_printf("process %d", getpid());
     /* or valgrind takes in the child for lost what only registers had */
-    static gpointer volatile kept[3];
+    static gpointer volatile G_GNUC_UNUSED kept[3];
     int status;
     pid_t pid;
 
