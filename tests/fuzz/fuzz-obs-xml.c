@@ -68,6 +68,19 @@ static void read_uploads(const gchar *text, gsize size)
     }
 }
 
+static void read_versions(const gchar *text, gsize size)
+{
+    GError *error = NULL;
+    g_autoptr(GPtrArray) ids = obs_xml_parse_versions(text, size, "key",
+                                                      &error);
+
+    check(ids != NULL, error);
+    must(!ids || ids->len <= OBS_XML_MAX_ENTRIES);
+    for (guint i = 0; ids && i < ids->len; i++) {
+        must(*(const gchar *)ids->pdata[i]);
+    }
+}
+
 static void read_error(const gchar *text, gsize size)
 {
     g_autoptr(ObsResponse) response = obs_response_new();
@@ -134,6 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 4:
         read_error(text, size);
+        return 0;
+    case 15:
+        read_versions(text, size);
         return 0;
     default:
         read_json(text, size);

@@ -27,6 +27,17 @@ def random_file(name, size, seed=1):
     return path
 
 
+def sparse_file(name):
+    """A RAW disk of 256 MiB, of which three pieces of 1 MiB are data."""
+    path = os.path.join(common.TMP, name)
+    with open(path, 'wb') as f:
+        f.truncate(256 * MIB)
+        for offset in 0, 100 * MIB + 512, 255 * MIB:
+            f.seek(offset)
+            f.write(random.Random(offset).randbytes(MIB))
+    return path
+
+
 def etag_of_parts(path, part):
     """What S3 makes of a multipart upload in parts of @part bytes."""
     md5s = []
@@ -167,12 +178,7 @@ class S3Suite:
         self.assertEqual(self.server.uploads(self.BUCKET), [])
 
     def test_zeros_of_a_raw_image_are_copied_in_the_cloud(self):
-        path = os.path.join(common.TMP, 'sparse.raw')
-        with open(path, 'wb') as f:
-            f.truncate(256 * MIB)
-            for offset in 0, 100 * MIB + 512, 255 * MIB:
-                f.seek(offset)
-                f.write(random.Random(offset).randbytes(MIB))
+        path = sparse_file('sparse.raw')
         for signature in self.SIGNATURES:
             with self.subTest(signature), \
                     relay.Relay(self.server.port) as counted:

@@ -244,6 +244,57 @@ static void test_uploads_marker(void)
     }
 }
 
+#define VERSION(kind, key, id)                                              \
+    "<" kind "><Key>" key "</Key><VersionId>" id "</VersionId>"             \
+    "<IsLatest>false</IsLatest></" kind ">"
+
+static void test_versions(void)
+{
+    static const struct {
+        const gchar *text;
+        const gchar *ids;       /* of key "a&b", joined; NULL: an error */
+    } table[] = {
+        { "<ListVersionsResult " NS "/>", "" },
+        { "<ListVersionsResult " NS "><Name>x</Name>"
+          "<IsTruncated>false</IsTruncated>"
+          VERSION("DeleteMarker", "a&amp;b", "3")
+          VERSION("Version", "a&amp;b", "2.x-y")
+          VERSION("Version", "a&amp;bc", "9")
+          VERSION("Version", "a&amp;b", "null") "</ListVersionsResult>",
+          "3 2.x-y null" },
+        /* what lacks an id can't be deleted, so is no end of the work */
+        { "<ListVersionsResult><Version><Key>a&amp;b</Key></Version>"
+          "</ListVersionsResult>", NULL },
+        { "<ListVersionsResult>" VERSION("Version", "a&amp;b", "1 2")
+          "</ListVersionsResult>", NULL },
+        /* members do not leak from one entry into the next */
+        { "<ListVersionsResult>" VERSION("Version", "a&amp;b", "1")
+          "<Version><Key>a&amp;b</Key></Version></ListVersionsResult>", NULL },
+        { "<ListVersionsResult>" VERSION("Version", "a&amp;b", "1")
+          "<Version><VersionId>2</VersionId></Version></ListVersionsResult>",
+          "1" },
+        { "<ListBucketResult/>", NULL },
+        { "<Error><Code>AccessDenied</Code></Error>", NULL },
+        { "<ListVersionsResult>", NULL },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GPtrArray) ids =
+            obs_xml_parse_versions(table[i].text, strlen(table[i].text),
+                                   "a&b", &error);
+        g_autofree gchar *joined = NULL;
+
+        g_assert_cmpint(ids != NULL, ==, table[i].ids != NULL);
+        g_assert_cmpint(error != NULL, ==, table[i].ids == NULL);
+        if (ids) {
+            g_ptr_array_add(ids, NULL);
+            joined = g_strjoinv(" ", (gchar **)ids->pdata);
+            g_assert_cmpstr(joined, ==, table[i].ids);
+        }
+    }
+}
+
 static void test_copy_part(void)
 {
     static const gchar *const table[][2] = {
@@ -364,6 +415,7 @@ int main(int argc, char **argv)
     g_test_add_func("/xml/parts-refused", test_parts_refused);
     g_test_add_func("/xml/uploads", test_uploads);
     g_test_add_func("/xml/uploads-marker", test_uploads_marker);
+    g_test_add_func("/xml/versions", test_versions);
     g_test_add_func("/xml/copy-part", test_copy_part);
     g_test_add_func("/xml/error", test_error);
     g_test_add_func("/xml/bounds", test_bounds);

@@ -165,7 +165,8 @@ static gboolean drop_journal(Abort *a, const char *name, GError **error)
     }
     id = g_strdup(journal->upload_id);
     if (!a->app->options->dry_run &&
-        (!obs_upload_discard(a->app->client, journal, error) ||
+        (!obs_upload_discard(a->app->client, journal, &a->app->events,
+                             error) ||
          !obs_journal_remove(file, error))) {
         return FALSE;
     }

@@ -10,7 +10,7 @@
 #include "obs-etag.h"
 #include "obs-xml-walk.h"
 
-#define UPLOAD_ID_MAX 1024
+#define ID_MAX 1024
 #define ERROR_MAX (64 * 1024)   /* as much of an <Error> as is looked at */
 
 /* ------------------------------------------------------------------------ */
@@ -51,17 +51,17 @@ static void take(gchar **member, const gchar *text)
 }
 
 /* It goes into URLs and files, so it must be one plain word. */
-static gboolean check_upload_id(const gchar *id, GError **error)
+static gboolean check_id(const gchar *name, const gchar *id, GError **error)
 {
     gsize length = id ? strlen(id) : 0;
-    gboolean ok = length >= 1 && length <= UPLOAD_ID_MAX;
+    gboolean ok = length >= 1 && length <= ID_MAX;
 
     for (gsize i = 0; ok && i < length; i++) {
         ok = g_ascii_isgraph(id[i]);
     }
     if (!ok) {
-        obs_xml_bad(error, "UploadId is missing, too long, or has odd "
-                    "characters");
+        obs_xml_bad(error, "%s is missing, too long, or has odd characters",
+                    name);
     }
     return ok;
 }
@@ -95,7 +95,7 @@ gboolean obs_xml_parse_initiate(const gchar *text, gsize length,
     Single single = { "UploadId", NULL };
 
     if (!obs_xml_walk(text, length, roots, on_single, &single, NULL, error) ||
-        !check_upload_id(single.text, error)) {
+        !check_id("UploadId", single.text, error)) {
         g_free(single.text);
         return FALSE;
     }
@@ -279,7 +279,7 @@ static gboolean end_upload(UploadsWalk *walk, GError **error)
                     walk->list->uploads->len + 1);
         return FALSE;
     }
-    if (!check_upload_id(walk->upload->upload_id, error)) {
+    if (!check_id("UploadId", walk->upload->upload_id, error)) {
         return FALSE;
     }
     if (walk->list->uploads->len == OBS_XML_MAX_ENTRIES) {
@@ -361,6 +361,67 @@ ObsXmlUploadList *obs_xml_parse_uploads(const gchar *text, gsize length,
         return NULL;
     }
     return g_steal_pointer(&list);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Versions */
+
+typedef struct {
+    const gchar *key;           /* whose versions are wanted */
+    GPtrArray *ids;
+    gchar *its_key, *its_id;    /* of the version being read */
+} VersionsWalk;
+
+static gboolean end_version(VersionsWalk *walk, GError **error)
+{
+    g_autofree gchar *key = g_steal_pointer(&walk->its_key);
+    g_autofree gchar *id = g_steal_pointer(&walk->its_id);
+
+    if (g_strcmp0(key, walk->key) != 0) {
+        return TRUE;
+    }
+    if (!check_id("VersionId", id, error)) {
+        return FALSE;
+    }
+    if (walk->ids->len == OBS_XML_MAX_ENTRIES) {
+        obs_xml_bad(error, "more than %d versions on one page",
+                    OBS_XML_MAX_ENTRIES);
+        return FALSE;
+    }
+    g_ptr_array_add(walk->ids, g_steal_pointer(&id));
+    return TRUE;
+}
+
+static gboolean on_versions(const gchar *path, const gchar *text,
+                            gpointer data, GError **error)
+{
+    VersionsWalk *walk = data;
+
+    if (g_str_equal(path, "Version") || g_str_equal(path, "DeleteMarker")) {
+        return end_version(walk, error);
+    }
+    if (g_str_equal(path, "Version/Key") ||
+        g_str_equal(path, "DeleteMarker/Key")) {
+        take(&walk->its_key, text);
+    } else if (g_str_equal(path, "Version/VersionId") ||
+               g_str_equal(path, "DeleteMarker/VersionId")) {
+        take(&walk->its_id, text);
+    }
+    return TRUE;
+}
+
+GPtrArray *obs_xml_parse_versions(const gchar *text, gsize length,
+                                  const gchar *key, GError **error)
+{
+    static const gchar *const roots[] = { "ListVersionsResult", NULL };
+    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+    VersionsWalk walk = { .key = key, .ids = ids };
+    gboolean ok = obs_xml_walk(text, length, roots, on_versions, &walk, NULL,
+                               error);
+
+    g_free(walk.its_key);
+    g_free(walk.its_id);
+    return ok ? g_steal_pointer(&ids) : NULL;
 }
 
 /* ------------------------------------------------------------------------ */

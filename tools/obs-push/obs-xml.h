@@ -77,6 +77,13 @@ ObsXmlUploadList *obs_xml_parse_uploads(const gchar *text, gsize length,
                                         const gchar *upload_id_marker,
                                         GError **error);
 
+/*
+ * ListVersionsResult: ids (gchar *) of the versions and the delete markers of
+ * @key on this page; other keys that begin alike are left out.
+ */
+GPtrArray *obs_xml_parse_versions(const gchar *text, gsize length,
+                                  const gchar *key, GError **error);
+
 /* CopyPartResult: the ETag, without quotes. */
 gboolean obs_xml_parse_copy_part(const gchar *text, gsize length,
                                  gchar **out_etag, GError **error);

@@ -12,6 +12,8 @@
 #define COMPLETE_ROUNDS 5
 /* More pages than 10000 parts can fill mean a server that plays tricks. */
 #define MAX_PAGES 10000
+/* How often versions are listed and deleted until there are none. */
+#define VERSION_ROUNDS 5
 
 void obs_object_info_clear(ObsObjectInfo *info)
 {
@@ -166,25 +168,93 @@ GBytes *obs_storage_read(const ObsPlace *place, gint64 offset, gsize length,
     return g_bytes_ref(reply->response->body);
 }
 
-gboolean obs_storage_delete(const ObsPlace *place, const char *version_id,
+gboolean obs_storage_delete(const ObsPlace *place, gboolean *out_kept,
                             GError **error)
+{
+    g_autoptr(ObsReply) reply = NULL;
+    ObsCallSpec spec = { 0 };
+
+    *out_kept = FALSE;
+    reply = call(place, &spec, request_to(place, OBS_METHOD_DELETE),
+                 g_strdup_printf("delete %s", place->key));
+    if (obs_reply_status(reply) == 404) {
+        return TRUE;
+    }
+    if (!obs_reply_check(reply, error)) {
+        return FALSE;
+    }
+    *out_kept = g_strcmp0(obs_response_obs_header(reply->response,
+                                                  "delete-marker"),
+                          "true") == 0;
+    return TRUE;
+}
+
+static gboolean delete_version(const ObsPlace *place, const char *version_id,
+                               GError **error)
 {
     g_autoptr(ObsReply) reply = NULL;
     ObsCallSpec spec = { 0 };
     ObsRequest *request = request_to(place, OBS_METHOD_DELETE);
 
-    if (version_id) {
-        obs_pairs_add(request->query, "versionId", version_id);
-    }
+    obs_pairs_add(request->query, "versionId", version_id);
     reply = call(place, &spec, request,
-                 g_strdup_printf("delete %s", place->key));
+                 g_strdup_printf("delete a version of %s", place->key));
     return obs_reply_status(reply) == 404 || obs_reply_check(reply, error);
+}
+
+/* Ids of the versions and delete markers of one object, a page at most. */
+static GPtrArray *list_versions(const ObsPlace *place, GError **error)
+{
+    g_autoptr(ObsReply) reply = NULL;
+    GPtrArray *ids;
+    ObsPlace bucket = { place->client, place->bucket, NULL };
+    ObsCallSpec spec = { 0 };
+    ObsRequest *request = request_to(&bucket, OBS_METHOD_GET);
+    const char *body;
+    gsize length;
+
+    obs_pairs_add(request->query, "versions", NULL);
+    obs_pairs_add(request->query, "prefix", place->key);
+    reply = call(place, &spec, request,
+                 g_strdup_printf("list the versions of %s", place->key));
+    if (!obs_reply_check(reply, error)) {
+        return NULL;
+    }
+    body = obs_reply_body(reply, &length);
+    ids = obs_xml_parse_versions(body, length, place->key, error);
+    if (!ids) {
+        g_prefix_error(error, "list the versions of %s: ", place->key);
+    }
+    return ids;
+}
+
+gboolean obs_storage_delete_versions(const ObsPlace *place, GError **error)
+{
+    for (guint round = 0; round < VERSION_ROUNDS; round++) {
+        g_autoptr(GPtrArray) ids = list_versions(place, error);
+
+        if (!ids) {
+            return FALSE;
+        }
+        if (!ids->len) {
+            return TRUE;
+        }
+        for (guint i = 0; i < ids->len; i++) {
+            if (!delete_version(place, ids->pdata[i], error)) {
+                return FALSE;
+            }
+        }
+    }
+    g_set_error(error, OBS_ERROR, OBS_ERROR_TRANSFER,
+                "delete the versions of %s: the server still lists some",
+                place->key);
+    return FALSE;
 }
 
 gboolean obs_storage_put(const ObsPlace *place, const ObsBody *body,
                          const ObsMd5 *md5, const GPtrArray *headers,
                          gboolean check_etag, char **out_etag,
-                         char **out_version, GError **error)
+                         GError **error)
 {
     g_autoptr(ObsReply) reply = NULL;
     g_autofree char *base64 = obs_md5_to_base64(md5);
@@ -212,10 +282,6 @@ gboolean obs_storage_put(const ObsPlace *place, const ObsBody *body,
     }
     if (out_etag) {
         *out_etag = obs_etag_normalize(etag ? etag : "");
-    }
-    if (out_version) {
-        *out_version = g_strdup(obs_response_obs_header(reply->response,
-                                                        "version-id"));
     }
     return TRUE;
 }
@@ -403,8 +469,7 @@ gboolean obs_storage_made_by(const ObsObjectInfo *info, const char *upload_id,
 gboolean obs_storage_complete(const ObsPlace *place, const char *upload_id,
                               const char *const *etags, guint n,
                               gint64 size, const char *expected_etag,
-                              ObsObjectInfo *out_info, char **out_version,
-                              GError **error)
+                              ObsObjectInfo *out_info, GError **error)
 {
     g_autofree char *xml = obs_xml_build_complete(etags, n);
     g_autoptr(GError) last = NULL;
@@ -426,10 +491,6 @@ gboolean obs_storage_complete(const ObsPlace *place, const char *upload_id,
                                      place->key));
         if (reply->verdict == OBS_VERDICT_FATAL) {
             return obs_reply_check(reply, error);
-        }
-        if (reply->verdict == OBS_VERDICT_OK && out_version) {
-            *out_version = g_strdup(obs_response_obs_header(reply->response,
-                                                            "version-id"));
         }
         /* Done, gone or unclear: only the object itself can tell. */
         if (!obs_storage_head(place, out_info, error)) {

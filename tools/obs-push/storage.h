@@ -44,19 +44,23 @@ gboolean obs_storage_head(const ObsPlace *place, ObsObjectInfo *out,
 /* Exactly @length bytes of the object at @offset; NULL with @error. */
 GBytes *obs_storage_read(const ObsPlace *place, gint64 offset, gsize length,
                          GError **error);
-/* Deletes one object, or one version of it. A missing one is no error. */
-gboolean obs_storage_delete(const ObsPlace *place, const char *version_id,
+/*
+ * Deletes an object; a missing one is no error. *@out_kept: the bucket has
+ * versioning, so only a delete marker was set and the bytes are still stored.
+ */
+gboolean obs_storage_delete(const ObsPlace *place, gboolean *out_kept,
                             GError **error);
+/* Deletes every version and delete marker of an object, for good. */
+gboolean obs_storage_delete_versions(const ObsPlace *place, GError **error);
 
 /*
  * A plain PUT of @body (@md5: of it). @headers: object headers, NULL: none.
  * @check_etag: the answer's ETag must be the MD5 (not so with SSE-KMS).
- * @out_version may be NULL; NULL is stored if there are no versions.
  */
 gboolean obs_storage_put(const ObsPlace *place, const ObsBody *body,
                          const ObsMd5 *md5, const GPtrArray *headers,
                          gboolean check_etag, char **out_etag,
-                         char **out_version, GError **error);
+                         GError **error);
 
 /* Starts a multipart upload. */
 gboolean obs_storage_initiate(const ObsPlace *place, const GPtrArray *headers,
@@ -89,8 +93,7 @@ gboolean obs_storage_abort(const ObsPlace *place, const char *upload_id,
 gboolean obs_storage_complete(const ObsPlace *place, const char *upload_id,
                               const char *const *etags, guint n,
                               gint64 size, const char *expected_etag,
-                              ObsObjectInfo *out_info, char **out_version,
-                              GError **error);
+                              ObsObjectInfo *out_info, GError **error);
 
 /*
  * Is the object the one that @upload_id made? By its upload id, or by size

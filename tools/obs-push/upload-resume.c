@@ -68,18 +68,19 @@ gboolean obs_upload_begin(ObsUpload *u, GError **error)
 }
 
 gboolean obs_upload_discard(ObsClient *client, ObsJournal *journal,
-                            GError **error)
+                            const ObsEvents *events, GError **error)
 {
     ObsPlace place = { client, journal->bucket, journal->key };
 
     return (!journal->upload_id ||
             obs_storage_abort(&place, journal->upload_id, error)) &&
-           obs_zero_remove(client, journal, error);
+           obs_zero_remove(client, journal, events, error);
 }
 
 gboolean obs_upload_start_over(ObsUpload *u, GError **error)
 {
-    if (!obs_upload_discard(u->spec->client, u->journal, error)) {
+    if (!obs_upload_discard(u->spec->client, u->journal, u->spec->events,
+                            error)) {
         g_prefix_error(error, "cannot drop the earlier upload: ");
         return FALSE;
     }

@@ -140,7 +140,7 @@ static gboolean put_together(const ObsPartsJob *job, const ObsPlace *place,
     }
     expected = obs_etag_multipart(md5s, n);
     if (!obs_storage_complete(place, outer->zero_upload_id, etags, n,
-                              outer->plan->zero_size, expected, &info, NULL,
+                              outer->plan->zero_size, expected, &info,
                               error)) {
         return FALSE;
     }
@@ -189,7 +189,7 @@ gboolean obs_zero_prepare(const ObsPartsJob *job, GError **error)
     }
     obs_md5_of_zeros(&plan->zero_seed, 1, &md5);
     if (!obs_storage_put(&place, &body, &md5, NULL, job->check_etag, &etag,
-                         NULL, error)) {
+                         error)) {
         return FALSE;
     }
     if (plan->zero_size > plan->zero_seed) {
@@ -205,9 +205,11 @@ gboolean obs_zero_prepare(const ObsPartsJob *job, GError **error)
 }
 
 gboolean obs_zero_remove(ObsClient *client, ObsJournal *journal,
-                         GError **error)
+                         const ObsEvents *events, GError **error)
 {
+    g_autoptr(GError) failed = NULL;
     ObsPlace place = { client, journal->bucket, journal->zero_key };
+    gboolean kept;
 
     if (!journal->zero_key) {
         return TRUE;
@@ -216,8 +218,14 @@ gboolean obs_zero_remove(ObsClient *client, ObsJournal *journal,
         !obs_storage_abort(&place, journal->zero_upload_id, error)) {
         return FALSE;
     }
-    if (!obs_storage_delete(&place, NULL, error)) {
+    if (!obs_storage_delete(&place, &kept, error)) {
         return FALSE;
+    }
+    /* Not everybody who may write may also list or delete versions. */
+    if (kept && !obs_storage_delete_versions(&place, &failed)) {
+        obs_event_text(events, OBS_EVENT_WARNING, "upload",
+                       "old versions of the helper object %s are left in the "
+                       "bucket: %s", journal->zero_key, failed->message);
     }
     g_clear_pointer(&journal->zero_upload_id, g_free);
     g_clear_pointer(&journal->zero_etag, g_free);

@@ -22,9 +22,12 @@ ObsMd5 *obs_zero_sums(ObsClient *client, const ObsPlan *plan, GError **error);
  */
 gboolean obs_zero_prepare(const ObsPartsJob *job, GError **error);
 
-/* Deletes it and any upload it was made by, as the journal tells. Best
- * effort: FALSE with @error when something may be left. */
+/*
+ * Deletes it and any upload it was made by, as the journal tells; in a bucket
+ * with versioning all its versions too, or @events get a warning. FALSE with
+ * @error when the object itself may be left.
+ */
 gboolean obs_zero_remove(ObsClient *client, ObsJournal *journal,
-                         GError **error);
+                         const ObsEvents *events, GError **error);
 
 #endif

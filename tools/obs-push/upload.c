@@ -231,7 +231,7 @@ static gboolean complete(ObsUpload *u, GError **error)
         etags[i] = u->journal->states[i].etag;
     }
     if (!obs_storage_complete(&u->place, u->journal->upload_id, etags, n,
-                              u->spec->source->size, expected, &info, NULL,
+                              u->spec->source->size, expected, &info,
                               error)) {
         return FALSE;
     }
@@ -244,7 +244,8 @@ static void clean_up(ObsUpload *u)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!obs_zero_remove(u->spec->client, u->journal, &error)) {
+    if (!obs_zero_remove(u->spec->client, u->journal, u->spec->events,
+                         &error)) {
         obs_event_text(u->spec->events, OBS_EVENT_WARNING, "upload",
                        "the helper object %s is left in the bucket: %s",
                        u->journal->zero_key, error->message);
@@ -322,7 +323,7 @@ static gboolean run_single(ObsUpload *u, GError **error)
                                               OBS_PART_MAX, NULL));
     id = g_timeout_add(PROGRESS_INTERVAL_MS, on_progress, u);
     ok = obs_storage_put(&u->place, &body, &md5, headers, !spec->encrypted,
-                         &u->out->etag, NULL, error);
+                         &u->out->etag, error);
     g_source_remove(id);
     return ok && obs_source_check_unchanged(spec->source, error);
 }

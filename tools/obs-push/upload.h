@@ -66,6 +66,6 @@ ObsPlan *obs_upload_plan(const ObsUploadSpec *spec, GError **error);
  * object, its journal. @journal is that of @name in @state_dir.
  */
 gboolean obs_upload_discard(ObsClient *client, ObsJournal *journal,
-                            GError **error);
+                            const ObsEvents *events, GError **error);
 
 #endif

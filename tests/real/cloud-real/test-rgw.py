@@ -14,6 +14,9 @@ import s3suite                                              # noqa: E402
 import servers                                              # noqa: E402
 import webserver                                            # noqa: E402
 
+NO_LISTING = {'Version': '2012-10-17', 'Statement': [
+    {'Effect': 'Deny', 'Action': ['s3:ListBucketVersions'],
+     'Principal': {'AWS': ['*']}, 'Resource': ['arn:aws:s3:::versioned']}]}
 POLICY = {'Version': '2012-10-17', 'Statement': [
     {'Effect': 'Allow', 'Action': ['s3:*', 'sts:*'], 'Resource': ['*']}]}
 
@@ -43,6 +46,48 @@ class Rgw(s3suite.S3Suite, unittest.TestCase):
                           '5MiB', '--cacert', self.ca, signature=signature,
                           url=self.server.tls_url)
                 self.stored(key, path)
+
+    def versions(self, key):
+        """([(key, 'true' if latest)], number of delete markers)."""
+        answer = self.server.s3('GET', '/versioned', 'versions')
+        self.assertEqual(answer.status, 200)
+        entries = zip(*map(answer.texts, ('Key', 'IsLatest')))
+        return [e for e in entries if e[0].startswith(key)], \
+            answer.body.count(b'<DeleteMarker>')
+
+    def test_versions_of_the_zero_object_do_not_stay(self):
+        path = s3suite.sparse_file('versions.raw')
+        self.server.bucket('versioned')
+        answer = self.server.s3(
+            'PUT', '/versioned', 'versioning',
+            body=b'<VersioningConfiguration><Status>Enabled</Status>'
+                 b'</VersioningConfiguration>')
+        self.assertEqual(answer.status, 200)
+
+        def push(place, **more):
+            return self.push('upload', path, place, '--part-size', '5MiB',
+                             '--no-bitmap', **more)
+
+        for signature in self.SIGNATURES:
+            with self.subTest(signature):
+                out = push(f'obs://versioned/{signature}',
+                           signature=signature)
+                self.assertNotIn('old versions', out)
+                self.assertEqual(self.versions(signature),
+                                 ([(signature, 'true')], 0))
+        # a second upload makes a second version, and keeps the first
+        push('obs://versioned/v2')
+        self.assertEqual(self.versions('v2'),
+                         ([('v2', 'true'), ('v2', 'false')], 0))
+        # who may not list versions has the upload all the same
+        answer = self.server.s3('PUT', '/versioned', 'policy',
+                                body=json.dumps(NO_LISTING).encode())
+        self.assertEqual(answer.status // 100, 2)
+        out = push('obs://versioned/denied')
+        self.assertRegex(out, 'warning.*old versions of the helper object '
+                              'denied.obs-push-zeros-.* are left.*AccessDenied')
+        answer = self.server.s3('HEAD', '/versioned/denied')
+        self.assertEqual(answer.status, 200)
 
     def test_three_gib_in_16_mib_parts_read_back_as_zvhd2(self):
         """What nbdkit makes up cannot be compressed, and needs no room."""
