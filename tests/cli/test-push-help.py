@@ -163,6 +163,8 @@ class CommandLine(unittest.TestCase):
     def test_wrong_lines(self):
         for line, text in (
                 (['upload'], 'too few'),
+                (['uplod', 'a', 'obs://bucket/k'], 'neither a command nor'),
+                (['os-version'], 'neither a command nor'),
                 (['upload', 'a', 'b', 'c'], 'too many'),
                 (['upload', 'a', 'obs://bucket/k', '--part-size', '5 apples'],
                  'no size'),

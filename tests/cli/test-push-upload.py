@@ -575,6 +575,11 @@ class Sources(PushCase):
         self.run_push('check', image)
         result = self.run_push('check', '--deep', image, code=3)
         self.assertIn('rule', result.err)
+        for size, text in ((4097, 'cut off: 4097 bytes'),
+                           (4096, 'has no footer'), (8192, 'has no footer')):
+            os.truncate(image, size)
+            result = self.run_push('check', image, code=3)
+            self.assertIn(text, result.err)
 
     def test_foreign_formats_are_named(self):
         for magic, name in ((b'QFI\xfb', 'qcow2'), (b'KDMV', 'VMDK'),

@@ -56,17 +56,18 @@ static gboolean read_footer(const ObsSource *source, Opened *o,
     if (!zvhd2_desc_decode(head, 0, true, &header, &finding)) {
         return broken(source, &finding, error);
     }
-    if (source->size % ZVHD2_ALIGN || at < ZVHD2_ALIGN) {
+    if (source->size % ZVHD2_ALIGN) {
         g_set_error(error, OBS_ERROR, OBS_ERROR_SOURCE,
                     "%s is cut off: %" G_GINT64_FORMAT " bytes are no "
                     "multiple of %u; copy or convert it again", source->path,
                     source->size, ZVHD2_ALIGN);
         return FALSE;
     }
-    if (!obs_source_read(source, at, foot, sizeof(foot), error)) {
+    if (at >= ZVHD2_ALIGN &&
+        !obs_source_read(source, at, foot, sizeof(foot), error)) {
         return FALSE;
     }
-    if (!zvhd2_is_cookie(foot)) {
+    if (at < ZVHD2_ALIGN || !zvhd2_is_cookie(foot)) {
         g_set_error(error, OBS_ERROR, OBS_ERROR_SOURCE,
                     "%s has no footer: its conversion did not finish or the "
                     "file was cut off; convert it again", source->path);

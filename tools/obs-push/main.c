@@ -121,6 +121,13 @@ static gboolean has_option(int argc, char **argv, const char *option)
     return FALSE;
 }
 
+/* A word that can only be a command that there is not. */
+static gboolean is_typo(const char *word)
+{
+    return word[0] != '-' && !strpbrk(word, "./") &&
+           !g_file_test(word, G_FILE_TEST_EXISTS);
+}
+
 int main(int argc, char **argv)
 {
     const ObsCommand *command;
@@ -166,6 +173,14 @@ int main(int argc, char **argv)
     if (command) {
         argc--;
         argv++;
+    } else if (is_typo(argv[1]) &&
+               (argc == 2 || !g_str_has_prefix(argv[2], "obs://"))) {
+        g_autoptr(GError) error =
+            g_error_new(OBS_ERROR, OBS_ERROR_USAGE,
+                        "\"%s\" is neither a command nor a file", argv[1]);
+
+        return close_output(fail(error, has_option(argc, argv, "--json"),
+                                 FALSE));
     } else {
         command = &obs_commands[0];
     }
