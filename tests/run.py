@@ -115,6 +115,7 @@ def execute(item):
                                 start_new_session=not item.sudo)
     except OSError as error:    # not built: this one fails, the others run
         item.output = f'{argv[0]}: {error.strerror}\n'
+        remove(tmp, item.sudo)
         count(item, -1)
         return
     try:

@@ -168,15 +168,21 @@ GBytes *obs_storage_read(const ObsPlace *place, gint64 offset, gsize length,
     return g_bytes_ref(reply->response->body);
 }
 
-gboolean obs_storage_delete(const ObsPlace *place, gboolean *out_kept,
-                            GError **error)
+/* Of @version_id NULL what is current; *@out_kept as obs_storage_delete(). */
+static gboolean delete_one(const ObsPlace *place, const char *version_id,
+                           gboolean *out_kept, GError **error)
 {
     g_autoptr(ObsReply) reply = NULL;
     ObsCallSpec spec = { 0 };
+    ObsRequest *request = request_to(place, OBS_METHOD_DELETE);
 
     *out_kept = FALSE;
-    reply = call(place, &spec, request_to(place, OBS_METHOD_DELETE),
-                 g_strdup_printf("delete %s", place->key));
+    if (version_id) {
+        obs_pairs_add(request->query, "versionId", version_id);
+    }
+    reply = call(place, &spec, request,
+                 g_strdup_printf("delete %s%s", version_id ? "a version of "
+                                 : "", place->key));
     if (obs_reply_status(reply) == 404) {
         return TRUE;
     }
@@ -189,17 +195,10 @@ gboolean obs_storage_delete(const ObsPlace *place, gboolean *out_kept,
     return TRUE;
 }
 
-static gboolean delete_version(const ObsPlace *place, const char *version_id,
-                               GError **error)
+gboolean obs_storage_delete(const ObsPlace *place, gboolean *out_kept,
+                            GError **error)
 {
-    g_autoptr(ObsReply) reply = NULL;
-    ObsCallSpec spec = { 0 };
-    ObsRequest *request = request_to(place, OBS_METHOD_DELETE);
-
-    obs_pairs_add(request->query, "versionId", version_id);
-    reply = call(place, &spec, request,
-                 g_strdup_printf("delete a version of %s", place->key));
-    return obs_reply_status(reply) == 404 || obs_reply_check(reply, error);
+    return delete_one(place, NULL, out_kept, error);
 }
 
 /* Ids of the versions and delete markers of one object, a page at most. */
@@ -240,7 +239,10 @@ gboolean obs_storage_delete_versions(const ObsPlace *place, GError **error)
             return TRUE;
         }
         for (guint i = 0; i < ids->len; i++) {
-            if (!delete_version(place, ids->pdata[i], error)) {
+            /* of a version that was a delete marker it is told as well */
+            gboolean was_marker;
+
+            if (!delete_one(place, ids->pdata[i], &was_marker, error)) {
                 return FALSE;
             }
         }

@@ -50,7 +50,10 @@ GBytes *obs_storage_read(const ObsPlace *place, gint64 offset, gsize length,
  */
 gboolean obs_storage_delete(const ObsPlace *place, gboolean *out_kept,
                             GError **error);
-/* Deletes every version and delete marker of an object, for good. */
+/*
+ * Deletes every version and delete marker of an object, for good. Spelled as
+ * in S3, and tried with Ceph; of OBS it is known that it signs these queries.
+ */
 gboolean obs_storage_delete_versions(const ObsPlace *place, GError **error);
 
 /*

@@ -221,8 +221,17 @@ gboolean obs_zero_remove(ObsClient *client, ObsJournal *journal,
     if (!obs_storage_delete(&place, &kept, error)) {
         return FALSE;
     }
-    /* Not everybody who may write may also list or delete versions. */
+    /*
+     * Not everybody who may write may also list or delete versions; that will
+     * not change, but what broke off can be tried again.
+     */
     if (kept && !obs_storage_delete_versions(&place, &failed)) {
+        if (g_error_matches(failed, OBS_ERROR, OBS_ERROR_TRANSFER) ||
+            g_error_matches(failed, OBS_ERROR, OBS_ERROR_DEADLINE) ||
+            g_error_matches(failed, OBS_ERROR, OBS_ERROR_INTERRUPTED)) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return FALSE;
+        }
         obs_event_text(events, OBS_EVENT_WARNING, "upload",
                        "old versions of the helper object %s are left in the "
                        "bucket: %s", journal->zero_key, failed->message);

@@ -24,8 +24,8 @@ gboolean obs_zero_prepare(const ObsPartsJob *job, GError **error);
 
 /*
  * Deletes it and any upload it was made by, as the journal tells; in a bucket
- * with versioning all its versions too, or @events get a warning. FALSE with
- * @error when the object itself may be left.
+ * with versioning all its versions too, or, who may not, @events get a
+ * warning. FALSE with @error when another try may do what is left.
  */
 gboolean obs_zero_remove(ObsClient *client, ObsJournal *journal,
                          const ObsEvents *events, GError **error);
